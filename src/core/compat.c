@@ -1,0 +1,25 @@
+/*
+ * compat.c
+ *	  What differs between server versions and is no macro.
+ */
+#include "core/platform.h"
+
+#include "miscadmin.h"
+#if PG_VERSION_NUM >= 170000
+#include "storage/procnumber.h"
+#else
+#include "storage/backendid.h"
+#endif
+#include "storage/proc.h"
+
+const pg_uuid_t platform_nil_uuid = {{0}};
+
+int
+platform_backend_number(void)
+{
+#if PG_VERSION_NUM >= 170000
+	return MyProcNumber;
+#else
+	return MyBackendId - 1;
+#endif
+}

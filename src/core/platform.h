@@ -1,0 +1,40 @@
+/*
+ * platform.h
+ *	  What every file of the extension includes first.
+ *
+ * Differences between server versions are bridged in src/core only; the
+ * modules see one API.
+ */
+#ifndef PLATFORM_H
+#define PLATFORM_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "fmgr.h"
+#include "utils/uuid.h"
+
+#if PG_VERSION_NUM < 150000
+#error "platform needs PostgreSQL 15 or newer"
+#endif
+
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/* Schema that holds every object of the extension and of an installation. */
+#define PLATFORM_SCHEMA "platform"
+
+/* The built-in default organization: 00000000-0000-0000-0000-000000000000. */
+extern const pg_uuid_t platform_nil_uuid;
+
+static inline bool
+platform_uuid_equal(const pg_uuid_t *a, const pg_uuid_t *b)
+{
+	return memcmp(a->data, b->data, UUID_LEN) == 0;
+}
+
+/* A small number that differs between concurrent backends, from 0. */
+extern int	platform_backend_number(void);
+
+#endif							/* PLATFORM_H */

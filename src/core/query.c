@@ -1,0 +1,247 @@
+/*
+ * query.c
+ *	  Saved plans, typed getters, and the switch to the owner around one query.
+ *
+ * Plans are kept by SPI_keepplan() and live as long as the backend; the
+ * server's plan cache replans them when a table, a role's row security or a
+ * statistic changes.  The switch of user is undone by the caller on success
+ * and by transaction abort on error, as in ri_triggers.c.
+ */
+#include "core/platform.h"
+
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#include "core/cache.h"
+#include "core/module.h"
+#include "core/query.h"
+
+void
+platform_query_begin(void)
+{
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+}
+
+void
+platform_query_end(void)
+{
+	if (SPI_finish() != SPI_OK_FINISH)
+		elog(ERROR, "SPI_finish failed");
+}
+
+static SPIPlanPtr
+query_plan(PlatformQuery *query)
+{
+	if (query->plan == NULL)
+	{
+		SPIPlanPtr	plan = SPI_prepare(query->sql, query->nargs, query->argtypes);
+
+		if (plan == NULL)
+			elog(ERROR, "could not prepare query: %s", SPI_result_code_string(SPI_result));
+		if (SPI_keepplan(plan) != 0)
+			elog(ERROR, "SPI_keepplan failed");
+		query->plan = plan;
+	}
+	return query->plan;
+}
+
+/* SPI wants one character an argument: 'n' for a null. */
+static const char *
+query_null_flags(PlatformQuery *query, const bool *nulls, char *buffer)
+{
+	if (nulls == NULL)
+		return NULL;
+	for (int i = 0; i < query->nargs; i++)
+		buffer[i] = nulls[i] ? 'n' : ' ';
+	return buffer;
+}
+
+uint64
+platform_query_run_limit(PlatformQuery *query, const Datum *values,
+						 const bool *nulls, uint64 limit)
+{
+	bool		read_only = (query->flags & QUERY_READ) != 0;
+	bool		latest = (query->flags & QUERY_LATEST) != 0;
+	char		buffer[PLATFORM_QUERY_MAX_ARGS];
+	const char *flags = query_null_flags(query, nulls, buffer);
+	PlatformUser saved;
+	int			result;
+
+	if (query->flags & QUERY_OWNER)
+		platform_become_owner(&saved);
+
+	if (latest)
+	{
+		platform_push_latest_snapshot();
+		result = SPI_execute_snapshot(query_plan(query), (Datum *) values, flags,
+									  GetActiveSnapshot(), InvalidSnapshot,
+									  read_only, true, (long) limit);
+		PopActiveSnapshot();
+	}
+	else
+		result = SPI_execute_plan(query_plan(query), (Datum *) values, flags,
+								  read_only, (long) limit);
+
+	if (query->flags & QUERY_OWNER)
+		platform_restore_user(&saved);
+	if (result < 0)
+		elog(ERROR, "query failed: %s", SPI_result_code_string(result));
+	return SPI_processed;
+}
+
+uint64
+platform_query_run(PlatformQuery *query, const Datum *values, const bool *nulls)
+{
+	return platform_query_run_limit(query, values, nulls, 0);
+}
+
+Portal
+platform_query_cursor(PlatformQuery *query, const Datum *values, const bool *nulls)
+{
+	bool		latest = (query->flags & QUERY_LATEST) != 0;
+	char		buffer[PLATFORM_QUERY_MAX_ARGS];
+	const char *flags = query_null_flags(query, nulls, buffer);
+	PlatformUser saved;
+	Portal		portal;
+
+	if (query->flags & QUERY_OWNER)
+		platform_become_owner(&saved);
+	if (latest)
+		platform_push_latest_snapshot();
+	portal = SPI_cursor_open(NULL, query_plan(query), (Datum *) values, flags,
+							 (query->flags & QUERY_READ) != 0);
+	if (latest)
+		PopActiveSnapshot();
+	if (query->flags & QUERY_OWNER)
+		platform_restore_user(&saved);
+	return portal;
+}
+
+Datum
+platform_row_datum(uint64 row, int column, bool *isnull)
+{
+	Assert(row < SPI_processed);
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, isnull);
+}
+
+/* The value of a column that cannot be null. */
+static Datum
+row_datum_not_null(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = platform_row_datum(row, column, &isnull);
+
+	if (isnull)
+		elog(ERROR, "unexpected null in column %d", column);
+	return value;
+}
+
+bool
+platform_row_bool(uint64 row, int column)
+{
+	return DatumGetBool(row_datum_not_null(row, column));
+}
+
+int32
+platform_row_int32(uint64 row, int column)
+{
+	return DatumGetInt32(row_datum_not_null(row, column));
+}
+
+int64
+platform_row_int64(uint64 row, int column)
+{
+	return DatumGetInt64(row_datum_not_null(row, column));
+}
+
+int64
+platform_row_int64_or(uint64 row, int column, int64 otherwise)
+{
+	bool		isnull;
+	Datum		value = platform_row_datum(row, column, &isnull);
+
+	return isnull ? otherwise : DatumGetInt64(value);
+}
+
+pg_uuid_t
+platform_row_uuid(uint64 row, int column)
+{
+	return *DatumGetUUIDP(row_datum_not_null(row, column));
+}
+
+TimestampTz
+platform_row_timestamptz_or(uint64 row, int column, TimestampTz otherwise)
+{
+	bool		isnull;
+	Datum		value = platform_row_datum(row, column, &isnull);
+
+	return isnull ? otherwise : DatumGetTimestampTz(value);
+}
+
+char *
+platform_row_cstring(uint64 row, int column)
+{
+	char	   *value = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
+	char	   *copy = NULL;
+
+	if (value != NULL)
+	{
+		copy = SPI_palloc(strlen(value) + 1);
+		strcpy(copy, value);
+		pfree(value);
+	}
+	return copy;
+}
+
+Datum
+platform_row_datum_copy(uint64 row, int column, bool *isnull)
+{
+	Form_pg_attribute attribute = TupleDescAttr(SPI_tuptable->tupdesc, column - 1);
+	Datum		value = platform_row_datum(row, column, isnull);
+
+	if (*isnull)
+		return (Datum) 0;
+	return SPI_datumTransfer(value, attribute->attbyval, attribute->attlen);
+}
+
+Oid
+platform_owner(void)
+{
+	Oid			relid = platform_relation_oid("organizations", true);
+	HeapTuple	tuple;
+	Oid			owner;
+
+	/* Before the first table there is the migrations' own. */
+	if (!OidIsValid(relid))
+		relid = platform_relation_oid("schema_migrations", false);
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", relid);
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+void
+platform_become_owner(PlatformUser *saved)
+{
+	GetUserIdAndSecContext(&saved->userid, &saved->sec_context);
+	SetUserIdAndSecContext(platform_owner(),
+						   saved->sec_context | SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_NOFORCE_RLS);
+}
+
+void
+platform_restore_user(const PlatformUser *saved)
+{
+	SetUserIdAndSecContext(saved->userid, saved->sec_context);
+}

@@ -1,0 +1,14 @@
+/*
+ * flags.c
+ *	  SQL-callable checks, setters and lists of feature flags.
+ */
+#include "core/platform.h"
+
+#include "features/features.h"
+
+PlatformModule platform_features_module = {.name = "features", .version = 20};
+
+void
+platform_features_init(void)
+{
+}
