@@ -8,17 +8,19 @@ ALL_HEADERS = $(wildcard src/*.h src/*/*.h)
 
 DATA_built = sql/platform--$(EXTVERSION).sql
 DATA = $(wildcard sql/platform--*--*.sql)
-EXTRA_CLEAN = $(DATA_built)
+EXTRA_CLEAN = results output_iso tmp_check regression.out regression.diffs
 
 PG_CPPFLAGS = -I$(srcdir)/src
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
 SHLIB_LINK = -lcrypto -ljansson
 
-REGRESS = $(sort $(patsubst test/sql/%.sql,%,$(wildcard test/sql/*.sql)))
-REGRESS_OPTS = --inputdir=test
-ISOLATION = $(sort $(patsubst test/specs/%.spec,%,$(wildcard test/specs/*.spec)))
-ISOLATION_OPTS = --inputdir=test --outputdir=.
-TAP_TESTS = 1
+REGRESS := $(sort $(patsubst test/sql/%.sql,%,$(wildcard test/sql/*.sql)))
+# Tests run in their own folder, so that \ir means the same under pg_regress and psql -f.
+REGRESS_OPTS = --inputdir=test --launcher="env -C test/sql"
+ISOLATION := $(sort $(patsubst test/specs/%.spec,%,$(wildcard test/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test
+PROVE_TESTS := $(sort $(wildcard test/t/*.pl))
+TAP_TESTS := $(if $(PROVE_TESTS),1)
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)

@@ -1,0 +1,73 @@
+# lib.sh - shell functions that the scripts of test/kit and test/bench share.
+# To be sourced by bash. All of them work as root (servers then run as user
+# postgres) and as an ordinary user (servers run as that user; sudo where the
+# system must be changed).
+
+say() { printf '== %s\n' "$*"; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+# Runs a command with root's rights.
+as_root() {
+	if [ "$(id -u)" = 0 ]; then "$@"
+	elif command -v sudo >/dev/null; then sudo "$@"
+	else die "this needs root or sudo: $*"
+	fi
+}
+
+# Runs a command as the user who runs throw-away servers: never root.
+as_server() {
+	if [ "$(id -u)" = 0 ]; then
+		env -u XDG_RUNTIME_DIR runuser -u postgres -- "$@"
+	else "$@"
+	fi
+}
+
+# Prints the pg_config to use: PG_CONFIG, else the newest server of Debian's
+# layout that can build extensions, else the one on PATH.
+find_pg_config() {
+	local found
+	if [ -n "${PG_CONFIG:-}" ]; then
+		command -v "$PG_CONFIG" || die "PG_CONFIG=$PG_CONFIG does not exist"
+		return
+	fi
+	for found in $(ls -d /usr/lib/postgresql/*/bin/pg_config 2>/dev/null | sort -t/ -k5,5nr); do
+		if [ -e "$("$found" --pgxs)" ] && [ -x "${found%/*}/postgres" ]; then
+			echo "$found"
+			return
+		fi
+	done
+	command -v pg_config || true
+}
+
+# cluster_start DIR [OPTION...]: makes a cluster in DIR, which must exist and be
+# empty, on the socket DIR and nothing else; superuser postgres. OPTIONs are
+# settings, name=value. Exports PGHOST, PGUSER and PGPORT.
+cluster_start() {
+	local dir=$1 bin setting
+	shift
+	bin=$("$PG_CONFIG" --bindir)
+	if [ "$(id -u)" = 0 ]; then chown postgres "$dir"; fi
+	(cd "$dir" && as_server "$bin/initdb" -D "$dir/data" -U postgres -A trust -E UTF8 \
+		--locale=C --no-sync --no-instructions) >"$dir/initdb.log" 2>&1 </dev/null \
+		|| { cat "$dir/initdb.log" >&2; die "initdb failed"; }
+	{
+		echo "listen_addresses = ''"
+		echo "unix_socket_directories = '$dir'"
+		echo "port = 5432"
+		for setting in "$@"; do echo "$setting"; done
+	} | as_server tee -a "$dir/data/postgresql.conf" >/dev/null
+	cluster_control "$dir" start
+	export PGHOST=$dir PGUSER=postgres PGPORT=5432
+	unset PGPASSWORD PGSERVICE PGOPTIONS PGDATABASE
+}
+
+# cluster_control DIR start|restart
+cluster_control() {
+	(cd "$1" && as_server "$("$PG_CONFIG" --bindir)/pg_ctl" -D "$1/data" -l "$1/data/server.log" -w -t 60 -s "$2") \
+		>"$1/start.log" 2>&1 </dev/null \
+		|| { cat "$1/start.log" "$1/data/server.log" >&2; die "the server did not start"; }
+}
+
+cluster_stop() {
+	(cd "$1" && as_server "$("$PG_CONFIG" --bindir)/pg_ctl" -D "$1/data" -m fast -w -s stop) </dev/null >/dev/null 2>&1 || true
+}
