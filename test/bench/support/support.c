@@ -1,0 +1,32 @@
+/*
+ * support.c
+ *	  The least that a C function can do: what benchmarks subtract.
+ *
+ * Compiled by bench_c of ../lib.sh; no part of the extension.
+ */
+#include "postgres.h"
+
+#include "commands/trigger.h"
+#include "fmgr.h"
+
+PG_MODULE_MAGIC;
+
+PG_FUNCTION_INFO_V1(bench_empty_trigger);
+PG_FUNCTION_INFO_V1(bench_empty_check);
+
+/* bench_empty_trigger() returns trigger: BEFORE, FOR EACH ROW, lets the row pass. */
+Datum
+bench_empty_trigger(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+
+	return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ?
+						   trigger->tg_newtuple : trigger->tg_trigtuple);
+}
+
+/* bench_empty_check(uuid, text, text) returns boolean: true. */
+Datum
+bench_empty_check(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(true);
+}
