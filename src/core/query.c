@@ -214,21 +214,25 @@ platform_row_datum_copy(uint64 row, int column, bool *isnull)
 }
 
 Oid
-platform_owner(void)
+platform_relation_owner(const char *name)
 {
-	Oid			relid = platform_relation_oid("organizations", true);
-	HeapTuple	tuple;
+	Oid			relid = platform_relation_oid(name, false);
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
 	Oid			owner;
 
-	/* Before the first table there is the migrations' own. */
-	if (!OidIsValid(relid))
-		relid = platform_relation_oid("schema_migrations", false);
-	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for relation %u", relid);
 	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
 	ReleaseSysCache(tuple);
 	return owner;
+}
+
+Oid
+platform_owner(void)
+{
+	/* Before the first table there is the migrations' own. */
+	return platform_relation_owner(OidIsValid(platform_relation_oid("organizations", true)) ?
+								   "organizations" : "schema_migrations");
 }
 
 void

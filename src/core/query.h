@@ -81,6 +81,9 @@ extern Datum platform_row_datum_copy(uint64 row, int column, bool *isnull);
 /* The role that owns the tables (that of platform.organizations). */
 extern Oid	platform_owner(void);
 
+/* The owner of platform.<name>; an error when there is no such table. */
+extern Oid	platform_relation_owner(const char *name);
+
 /* Switch to the owner around direct table access; restore what was saved. */
 typedef struct PlatformUser
 {

@@ -1,0 +1,76 @@
+/*
+ * migrate.h
+ *	  What the files of this module share.
+ *
+ *	migrate.c	SQL-callable: install, rollback, migration_status
+ *	catalogue.c	the migrations as they are known and applied
+ *	script.c	statements of a migration: parse, run, context of errors
+ *	runner.c	who runs, under which lock and settings
+ *	schema.c	is the schema safe to create the extension in
+ */
+#ifndef PLATFORM_MIGRATE_H
+#define PLATFORM_MIGRATE_H
+
+#include "nodes/parsenodes.h"
+#include "nodes/pg_list.h"
+
+#include "core/query.h"
+
+/* One row of platform.migrations, of platform.schema_migrations, or of both. */
+typedef struct Migration
+{
+	int			version;
+	char	   *module;
+	char	   *description;	/* NULL: applied, but unknown to this library */
+	List	   *requires;		/* of char * */
+	char	   *up;
+	char	   *down;
+	char	   *checks;
+	bool		applied;
+	TimestampTz applied_at;
+	char	   *applied_by;
+	bool		selected;
+} Migration;
+
+/* All migrations, known or applied, by version. */
+extern List *platform_migrations(void);
+
+/*
+ * Marks the migrations of the asked modules (NIL: all) and, transitively, of
+ * those that they require; 22023 for a module that no migration names.
+ */
+extern void platform_select_modules(List *migrations, List *modules);
+
+/* Writes and removes the row of platform.schema_migrations. */
+extern void platform_record_migration(const Migration *migration, const char *applied_by);
+extern void platform_forget_migration(const Migration *migration);
+
+/* One statement of a script, as the raw parser returns it and as text. */
+typedef struct Statement
+{
+	Node	   *node;
+	char	   *text;
+} Statement;
+
+/* The statements of a part of a migration. */
+extern List *platform_parse_script(const Migration *migration, const char *script);
+
+/* Runs one statement as the current user; an error names the migration. */
+extern void platform_run_statement(const Migration *migration, const Statement *statement);
+
+/*
+ * The right to change the installation, its lock, and the settings under which
+ * scripts run, from _begin() to _end().  The tables keep one owner: a caller
+ * who has the rights of the present owner runs as that role.
+ */
+typedef struct Runner
+{
+	Oid			caller;
+	PlatformUser saved;
+	int			guc_level;
+} Runner;
+
+extern void platform_runner_begin(Runner *runner, const char *action);
+extern void platform_runner_end(Runner *runner);
+
+#endif							/* PLATFORM_MIGRATE_H */
