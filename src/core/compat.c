@@ -11,6 +11,7 @@
 #include "storage/backendid.h"
 #endif
 #include "storage/proc.h"
+#include "utils/guc.h"
 
 const pg_uuid_t platform_nil_uuid = {{0}};
 
@@ -21,5 +22,15 @@ platform_backend_number(void)
 	return MyProcNumber;
 #else
 	return MyBackendId - 1;
+#endif
+}
+
+void *
+platform_guc_malloc(Size size)
+{
+#if PG_VERSION_NUM >= 160000
+	return guc_malloc(LOG, size);
+#else
+	return malloc(size);
 #endif
 }

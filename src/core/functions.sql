@@ -21,3 +21,74 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_invalidate_cache';
 COMMENT ON FUNCTION platform.invalidate_cache() IS
 	'Trigger function, AFTER: tells every session at commit that the table''s contents changed. Errors: 39P01 when fired otherwise.';
+
+-- core: who calls
+
+CREATE OR REPLACE FUNCTION platform.set_context(organization_id uuid, user_id text DEFAULT NULL, role text DEFAULT 'member') RETURNS void
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_set_context';
+COMMENT ON FUNCTION platform.set_context(uuid, text, text) IS
+	'Acts for an organization and as a user until the end of the transaction or the rollback to a savepoint before the call. Roles: owner, admin, platform_admin; any other is a plain member. Both NULL: removes what was set. Operators only. Errors: 42501; 22023 for an unusable role.';
+
+CREATE OR REPLACE FUNCTION platform.current_organization_id() RETURNS uuid
+LANGUAGE c STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'platform_current_organization_id';
+COMMENT ON FUNCTION platform.current_organization_id() IS
+	'The organization for which the caller acts; NULL when it has none.';
+INSERT INTO platform.member_privileges VALUES ('function', 'current_organization_id()', 'EXECUTE');
+
+CREATE OR REPLACE FUNCTION platform.default_organization_id() RETURNS uuid
+LANGUAGE c STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'platform_default_organization_id';
+COMMENT ON FUNCTION platform.default_organization_id() IS
+	'The caller''s organization, else the built-in default organization (all zeroes).';
+INSERT INTO platform.member_privileges VALUES ('function', 'default_organization_id()', 'EXECUTE');
+
+CREATE OR REPLACE FUNCTION platform.current_user_id() RETURNS uuid
+LANGUAGE c STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'platform_current_user_id';
+COMMENT ON FUNCTION platform.current_user_id() IS
+	'The caller''s user; NULL when it has none or its subject is no uuid.';
+INSERT INTO platform.member_privileges VALUES ('function', 'current_user_id()', 'EXECUTE');
+
+CREATE OR REPLACE FUNCTION platform.current_subject() RETURNS text
+LANGUAGE c STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'platform_current_subject';
+COMMENT ON FUNCTION platform.current_subject() IS
+	'The caller''s user as given: claim sub, or user_id of set_context(); NULL when there is none.';
+INSERT INTO platform.member_privileges VALUES ('function', 'current_subject()', 'EXECUTE');
+
+CREATE OR REPLACE FUNCTION platform.is_admin() RETURNS boolean
+LANGUAGE c STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'platform_is_admin';
+COMMENT ON FUNCTION platform.is_admin() IS
+	'Does the caller administer its organization: role owner, admin or platform_admin, or an operator? Never NULL.';
+INSERT INTO platform.member_privileges VALUES ('function', 'is_admin()', 'EXECUTE');
+
+CREATE OR REPLACE FUNCTION platform.is_platform_admin() RETURNS boolean
+LANGUAGE c STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'platform_is_platform_admin';
+COMMENT ON FUNCTION platform.is_platform_admin() IS
+	'Is the caller of the platform''s staff: role platform_admin, or an operator? Never NULL.';
+INSERT INTO platform.member_privileges VALUES ('function', 'is_platform_admin()', 'EXECUTE');
+
+CREATE OR REPLACE FUNCTION platform.is_operator() RETURNS boolean
+LANGUAGE c STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'platform_is_operator';
+COMMENT ON FUNCTION platform.is_operator() IS
+	'Is the current role an operator: superuser, BYPASSRLS, or a member of the role that owns the tables? Never NULL.';
+INSERT INTO platform.member_privileges VALUES ('function', 'is_operator()', 'EXECUTE');
+
+-- core: member roles
+
+CREATE OR REPLACE FUNCTION platform.grant_member(role name) RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_grant_member';
+COMMENT ON FUNCTION platform.grant_member(name) IS
+	'Makes a role a member: grants what platform.member_privileges lists; later install() calls grant what is new. Idempotent. Operators only. Errors: 42501; 42704 missing role; 22023 PUBLIC or an operator; 55000 before install().';
+
+CREATE OR REPLACE FUNCTION platform.revoke_member(role name) RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_revoke_member';
+COMMENT ON FUNCTION platform.revoke_member(name) IS
+	'Takes back what grant_member() gave and forgets the role. Operators only. Errors: 42501; 42704 unknown role; 22023 PUBLIC; 55000 before install().';

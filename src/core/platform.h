@@ -37,4 +37,7 @@ platform_uuid_equal(const pg_uuid_t *a, const pg_uuid_t *b)
 /* A small number that differs between concurrent backends, from 0. */
 extern int	platform_backend_number(void);
 
+/* Memory that the server frees as a setting's "extra"; NULL when there is none left. */
+extern void *platform_guc_malloc(Size size);
+
 #endif							/* PLATFORM_H */
