@@ -8,7 +8,7 @@ ALL_HEADERS = $(wildcard src/*.h src/*/*.h)
 
 DATA_built = sql/platform--$(EXTVERSION).sql
 DATA = $(wildcard sql/platform--*--*.sql)
-EXTRA_CLEAN = results output_iso tmp_check regression.out regression.diffs
+EXTRA_CLEAN = .build_for results output_iso tmp_check regression.out regression.diffs
 
 PG_CPPFLAGS = -I$(srcdir)/src
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
@@ -22,11 +22,30 @@ ISOLATION_OPTS = --inputdir=test
 PROVE_TESTS := $(sort $(wildcard test/t/*.pl))
 TAP_TESTS := $(if $(PROVE_TESTS),1)
 
-PG_CONFIG ?= pg_config
-PGXS := $(shell $(PG_CONFIG) --pgxs)
+# Given on the command line or in the environment it also picks the server of
+# the scripts below; otherwise they look for the newest one.
+ifdef PG_CONFIG
+export PG_CONFIG
+else
+PG_CONFIG = pg_config
+endif
+
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+ifneq ($(PGXS),)
 include $(PGXS)
 
-$(OBJS): $(ALL_HEADERS)
+# Headers, compiler and server that the objects were built with: a change of any
+# of them builds them anew.
+BUILD_FOR := $(CC) $(COPT) $(shell $(PG_CONFIG) --version --includedir-server)
+ifneq ($(BUILD_FOR),$(shell cat .build_for 2>/dev/null))
+$(shell echo '$(BUILD_FOR)' >.build_for)
+endif
+$(OBJS) $(OBJS:.o=.bc): $(ALL_HEADERS) .build_for
+.build_for: ;
+else
+all install installcheck clean:
+	@echo "$@: $(PG_CONFIG) was not found. Set PG_CONFIG, or let 'make test' or 'make demo' install what is missing." >&2; exit 1
+endif
 
 # The extension script: catalogues, then every module's functions, then the
 # migrations. OR REPLACE is for update scripts only: a trusted script must not
@@ -40,3 +59,13 @@ sql/platform--$(EXTVERSION).sql: sql/preamble.sql sql/postamble.sql sql/migratio
 	  && awk -f sql/migrations.awk $(MIGRATION_SQL) \
 	  && cat sql/postamble.sql ) > $@.tmp
 	mv $@.tmp $@
+
+# Scripts that do everything, from a bare machine on: see the head of each.
+#	make test	SUITES="regress isolation tap"
+#	make demo	then make demo-stop
+#	make bench	BENCH="name ..."
+#	make matrix	FETCH=yes fetches the versions that are missing
+.PHONY: test demo demo-stop bench lint matrix
+test demo demo-stop bench lint matrix:
+	@bash test/kit/$@.sh
+export SUITES BENCH FETCH MATRIX_DIR

@@ -71,3 +71,21 @@ cluster_control() {
 cluster_stop() {
 	(cd "$1" && as_server "$("$PG_CONFIG" --bindir)/pg_ctl" -D "$1/data" -m fast -w -s stop) </dev/null >/dev/null 2>&1 || true
 }
+
+# Builds the library with $PG_CONFIG and puts it where that server looks;
+# silent, unless it fails.
+build_and_install() {
+	local log target
+	log=$(mktemp)
+	target=$("$PG_CONFIG" --pkglibdir)
+	say "building"
+	make -j"$(nproc)" PG_CONFIG="$PG_CONFIG" all >"$log" 2>&1 </dev/null || { cat "$log" >&2; die "the build failed"; }
+	grep -E 'warning:' "$log" || true
+	say "installing into $target"
+	if [ -w "$target" ] && [ -w "$("$PG_CONFIG" --sharedir)/extension" ]; then
+		make PG_CONFIG="$PG_CONFIG" install >"$log" 2>&1 </dev/null || { cat "$log" >&2; die "make install failed"; }
+	else
+		as_root make PG_CONFIG="$PG_CONFIG" install >"$log" 2>&1 </dev/null || { cat "$log" >&2; die "make install failed"; }
+	fi
+	rm -f "$log"
+}
