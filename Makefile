@@ -8,7 +8,7 @@ ALL_HEADERS = $(wildcard src/*.h src/*/*.h)
 
 DATA_built = sql/platform--$(EXTVERSION).sql
 DATA = $(wildcard sql/platform--*--*.sql)
-EXTRA_CLEAN = .build_for results output_iso tmp_check regression.out regression.diffs
+EXTRA_CLEAN = .build_for results tmp_check regression.out regression.diffs
 
 PG_CPPFLAGS = -I$(srcdir)/src
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
@@ -18,7 +18,7 @@ REGRESS := $(sort $(patsubst test/sql/%.sql,%,$(wildcard test/sql/*.sql)))
 # Tests run in their own folder, so that \ir means the same under pg_regress and psql -f.
 REGRESS_OPTS = --inputdir=test --launcher="env -C test/sql"
 ISOLATION := $(sort $(patsubst test/specs/%.spec,%,$(wildcard test/specs/*.spec)))
-ISOLATION_OPTS = --inputdir=test
+ISOLATION_OPTS = --inputdir=test --outputdir=.
 PROVE_TESTS := $(sort $(wildcard test/t/*.pl))
 TAP_TESTS := $(if $(PROVE_TESTS),1)
 

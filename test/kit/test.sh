@@ -22,10 +22,11 @@ trap finish EXIT
 # Tests run in a copy: the server's user may not be allowed to read this folder.
 chmod 755 "$tmp"
 mkdir "$cluster" "$tree"
-cp -R Makefile platform.control sql src test "$tree"
+cp -R Makefile platform.control expected sql src test "$tree"
 if [ "$(id -u)" = 0 ]; then chown -R postgres "$tree"; fi
 cluster_start "$cluster" fsync=off max_connections=120 max_prepared_transactions=10 wal_level=logical
 
+rm -rf results
 passed=0
 failed=0
 
@@ -41,8 +42,8 @@ suite() {
 # Counts what pg_regress says of each test, in the words of PostgreSQL 15 and of
 # 16 and later. What it does not mention (the server died) has failed.
 count_regress() {
-	local name=$1 folder=$2 test result before=$failed
-	shift 2
+	local name=$1 test result before=$failed
+	shift
 	for test in "$@"; do
 		if grep -qE "^(test $test +\.\.\. ok|ok [0-9]+ +[-+] $test )" "$tmp/$name.log"; then
 			result=ok
@@ -54,10 +55,9 @@ count_regress() {
 		printf '%-10s %-50s %s\n' "$name" "$test" "$result"
 	done
 	if [ "$failed" -gt "$before" ]; then
-		if [ -s "$tree/$folder/regression.diffs" ]; then cat "$tree/$folder/regression.diffs"; else cat "$tmp/$name.log"; fi
-		rm -rf "$folder/results"
-		mkdir -p "$folder/results"
-		cp "$tree/$folder"/results/*.out "$folder/results/" 2>/dev/null || true
+		if [ -s "$tree/regression.diffs" ]; then cat "$tree/regression.diffs"; else cat "$tmp/$name.log"; fi
+		mkdir -p results
+		cp "$tree"/results/*.out results/ 2>/dev/null || true
 	fi
 }
 
@@ -68,19 +68,19 @@ isolation=$(names test/specs spec)
 tap=$(names test/t pl)
 # Where an expected output is missing, pg_regress gives up on all that follow.
 for test in $regress $isolation; do
-	if [ ! -e "test/expected/$test.out" ]; then : >"$tree/test/expected/$test.out"; fi
+	if [ ! -e "expected/$test.out" ]; then : >"$tree/expected/$test.out"; fi
 done
 SUITES=${SUITES:-regress isolation tap}
 
 if [[ $SUITES == *regress* && -n $regress ]]; then
 	say "regression tests"
 	suite regress ISOLATION= TAP_TESTS=
-	count_regress regress . $regress
+	count_regress regress $regress
 fi
 if [[ $SUITES == *isolation* && -n $isolation ]]; then
 	say "isolation tests"
 	suite isolation REGRESS= TAP_TESTS=
-	count_regress isolation output_iso $isolation
+	count_regress isolation $isolation
 fi
 if [[ $SUITES == *tap* && -n $tap ]]; then
 	say "TAP tests"
