@@ -23,15 +23,7 @@ SET extra_float_digits = 1;
 \o /dev/null
 
 CREATE EXTENSION IF NOT EXISTS platform;
-
-SELECT CASE WHEN pg_catalog.to_regprocedure('platform.install(text[])') IS NOT NULL
-	THEN 'true' ELSE 'false' END AS has_install \gset
-\if :has_install
 SELECT count(*) FROM platform.install();
-\else
-SELECT up FROM platform.migrations ORDER BY version \gexec
-\endif
-
 SELECT pg_catalog.format('CREATE ROLE %I %s', r.name, r.options)
 FROM (VALUES
 	('platform_test_member', 'NOLOGIN'),
@@ -41,10 +33,8 @@ WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = r.name) \gexec
 SELECT 'GRANT platform_test_member TO platform_test_login'
 WHERE NOT pg_catalog.pg_has_role('platform_test_login', 'platform_test_member', 'MEMBER') \gexec
 
-SELECT 'SELECT platform.grant_member(''platform_test_member'')'
-WHERE pg_catalog.to_regprocedure('platform.grant_member(name)') IS NOT NULL \gexec
+SELECT platform.grant_member('platform_test_member');
 
 \o
-\unset has_install
 SET client_min_messages = notice;
 \set ON_ERROR_STOP 0
