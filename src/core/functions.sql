@@ -22,6 +22,12 @@ AS 'MODULE_PATHNAME', 'platform_invalidate_cache';
 COMMENT ON FUNCTION platform.invalidate_cache() IS
 	'Trigger function, AFTER: tells every session at commit that the table''s contents changed. Errors: 39P01 when fired otherwise.';
 
+CREATE OR REPLACE FUNCTION platform.touch_updated_at() RETURNS trigger
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_touch_updated_at';
+COMMENT ON FUNCTION platform.touch_updated_at() IS
+	'Trigger function, BEFORE UPDATE FOR EACH ROW, argument: column, default updated_at. Sets it to now() in rows that change. Errors: 39P01, 22023, 42703, 42804.';
+
 -- core: who calls
 
 CREATE OR REPLACE FUNCTION platform.set_context(organization_id uuid, user_id text DEFAULT NULL, role text DEFAULT 'member') RETURNS void
