@@ -9,11 +9,7 @@
 #include "core/settings.h"
 #include "features/features.h"
 
-#if PG_VERSION_NUM >= 180000
-PG_MODULE_MAGIC_EXT(.name = "platform", .version = "1.0");
-#else
-PG_MODULE_MAGIC;
-#endif
+PLATFORM_MODULE_MAGIC;
 
 void		_PG_init(void);
 

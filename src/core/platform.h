@@ -22,6 +22,12 @@
 #include "varatt.h"
 #endif
 
+#if PG_VERSION_NUM >= 180000
+#define PLATFORM_MODULE_MAGIC	PG_MODULE_MAGIC_EXT(.name = "platform", .version = "1.0")
+#else
+#define PLATFORM_MODULE_MAGIC	PG_MODULE_MAGIC
+#endif
+
 /* Schema that holds every object of the extension and of an installation. */
 #define PLATFORM_SCHEMA "platform"
 
