@@ -10,6 +10,7 @@
 #include "core/platform.h"
 
 #include "catalog/namespace.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "utils/acl.h"
