@@ -14,9 +14,10 @@ export PG_CONFIG
 build_and_install
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/platform-demo.XXXXXX")
+printf '%s\n%s\n' "$dir" "$PG_CONFIG" >.demo
+trap 'bash test/kit/demo-stop.sh' EXIT
 say "starting a server in $dir"
 cluster_start "$dir"
-printf '%s\n%s\n' "$dir" "$PG_CONFIG" >.demo
 psql=$("$PG_CONFIG" --bindir)/psql
 "$psql" -X -q -d postgres -c 'CREATE DATABASE demo'
 
@@ -43,6 +44,7 @@ grep -H '^-- tour [0-9]' src/*/tour.sql | sed 's/^\([^:]*\):-- tour \([0-9]*\) \
 		run <"$file"
 	done
 
+trap - EXIT
 if command -v psql >/dev/null; then psql=psql; fi
 heading "Your turn"
 cat <<TEXT

@@ -3,6 +3,8 @@
 # postgres) and as an ordinary user (servers run as that user; sudo where the
 # system must be changed).
 
+PATH=$PATH:/usr/sbin:/sbin
+
 say() { printf '== %s\n' "$*"; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 

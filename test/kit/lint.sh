@@ -103,5 +103,5 @@ for file in src/*/functions.sql; do
 done >"$tmp/found"
 check "functions.sql and the C code stand in one folder" "$tmp/found"
 
-echo "$passed passed, $failed failed"
+echo "lint: $passed checks hold, $failed do not"
 [ "$failed" = 0 ]
