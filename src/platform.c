@@ -4,7 +4,10 @@
  */
 #include "core/platform.h"
 
+#include "core/claims.h"
 #include "core/identity.h"
+#include "core/jwk.h"
+#include "core/jwt.h"
 #include "core/module.h"
 #include "core/settings.h"
 #include "features/features.h"
@@ -18,6 +21,9 @@ _PG_init(void)
 {
 	platform_module_init();
 	platform_identity_init();
+	platform_claims_init();
+	platform_jwk_init();
+	platform_jwt_init();
 	platform_features_init();
 	platform_settings_reserve();
 }

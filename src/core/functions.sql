@@ -98,3 +98,19 @@ LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_revoke_member';
 COMMENT ON FUNCTION platform.revoke_member(name) IS
 	'Takes back what grant_member() gave and forgets the role. Operators only. Errors: 42501; 42704 unknown role; 22023 PUBLIC; 55000 before install().';
+
+-- core: signed tokens
+
+CREATE OR REPLACE FUNCTION platform.authenticate(jwt text, OUT organization_id uuid, OUT user_id uuid, OUT subject text, OUT role text) RETURNS record
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_authenticate';
+COMMENT ON FUNCTION platform.authenticate(text) IS
+	'Acts as the one whom a signed token (RFC 7519) names, until the end of the transaction or the rollback to a savepoint before the call; returns who that is. Errors: 28000 not valid or NULL, with the reason; PT410 expired; F0000 keys not available.';
+INSERT INTO platform.member_privileges VALUES ('function', 'authenticate(text)', 'EXECUTE');
+
+CREATE OR REPLACE FUNCTION platform.check_jwt(jwt text, OUT valid boolean, OUT reason text) RETURNS record
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'platform_check_jwt';
+COMMENT ON FUNCTION platform.check_jwt(text) IS
+	'What authenticate() would say of a token, without acting on it: VALID, MALFORMED, UNSUPPORTED, UNKNOWN_KEY, BAD_SIGNATURE, NO_EXPIRY, EXPIRED, NOT_YET_VALID, WRONG_ISSUER, WRONG_AUDIENCE or BAD_CLAIMS. Errors: F0000 keys not available.';
+INSERT INTO platform.member_privileges VALUES ('function', 'check_jwt(text)', 'EXECUTE');

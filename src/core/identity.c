@@ -26,6 +26,7 @@
 #include "utils/inval.h"
 #include "utils/syscache.h"
 
+#include "core/claims.h"
 #include "core/error.h"
 #include "core/identity.h"
 #include "core/module.h"
@@ -242,19 +243,13 @@ context_value(const pg_uuid_t *organization, const char *subject, const char *ro
 					subject == NULL ? "" : "=", subject == NULL ? "" : subject);
 }
 
-/* A role is a short word: the setting's own separators must not be in it. */
-static void
-check_role(const char *role)
+bool
+platform_identity_role_is_valid(const char *role)
 {
-	bool		valid = role[0] != '\0' && strlen(role) < NAMEDATALEN;
-
-	for (const char *c = role; valid && *c != '\0'; c++)
-		valid = (unsigned char) *c >= ' ' && *c != 0x7f;
-	if (!valid)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("role of an identity must have 1 to %d bytes and no control characters",
-						NAMEDATALEN - 1)));
+	for (const char *c = role; *c != '\0'; c++)
+		if ((unsigned char) *c < ' ' || *c == 0x7f)
+			return false;
+	return role[0] != '\0' && strlen(role) < NAMEDATALEN;
 }
 
 void
@@ -264,7 +259,11 @@ platform_identity_set(const pg_uuid_t *organization, const char *subject, const 
 
 	if (role == NULL)
 		role = "member";
-	check_role(role);
+	if (!platform_identity_role_is_valid(role))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("role of an identity must have 1 to %d bytes and no control characters",
+						NAMEDATALEN - 1)));
 	value = context_value(organization, subject, role);
 
 	context_being_set = true;
@@ -302,7 +301,7 @@ platform_identity_init(void)
 const PlatformIdentity *
 platform_current_identity(void)
 {
-	return context_identity;
+	return context_identity != NULL ? context_identity : platform_claims_identity();
 }
 
 const pg_uuid_t *

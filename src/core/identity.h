@@ -108,6 +108,12 @@ extern void platform_identity_set(const pg_uuid_t *organization, const char *sub
 #define platform_is_operator()		platform_caller_is_operator()
 #define platform_current_subject()	platform_caller_subject()
 
+/*
+ * A role is 1 to 63 bytes without control characters (of which the stored form
+ * of an identity uses one).
+ */
+extern bool platform_identity_role_is_valid(const char *role);
+
 /* Text to uuid, in the canonical 36 characters only; false when it is none. */
 extern bool platform_parse_uuid(const char *text, pg_uuid_t *uuid);
 

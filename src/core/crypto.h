@@ -1,0 +1,59 @@
+/*
+ * crypto.h
+ *	  Hashes, MACs, random bytes and signatures (OpenSSL, EVP).
+ */
+#ifndef PLATFORM_CRYPTO_H
+#define PLATFORM_CRYPTO_H
+
+typedef enum PlatformHash
+{
+	PLATFORM_SHA1,				/* for protocols that know no better */
+	PLATFORM_SHA256,
+	PLATFORM_SHA384,
+	PLATFORM_SHA512
+} PlatformHash;
+
+#define PLATFORM_HASH_MAX_SIZE 64
+
+extern int	platform_hash_size(PlatformHash hash);
+
+/* Both write platform_hash_size() bytes. */
+extern void platform_hash(PlatformHash hash, const void *data, size_t length, uint8 *digest);
+extern void platform_hmac(PlatformHash hash, const void *key, size_t key_length,
+						  const void *data, size_t length, uint8 *mac);
+
+/* In a time that depends on the length only. */
+extern bool platform_bytes_equal(const void *a, const void *b, size_t length);
+
+/* Fit for keys. */
+extern void platform_random_bytes(void *bytes, size_t length);
+
+/* Overwrites a secret for good. */
+extern void platform_wipe(void *bytes, size_t length);
+
+/*
+ * Public keys.  Each constructor returns NULL when the parameters are no key of
+ * that kind, or a weak one.  A key is freed with the memory context that was
+ * current.  Numbers are big-endian.
+ */
+typedef struct PlatformPublicKey PlatformPublicKey;
+
+/* RSA with a modulus of 2048 to 8192 bits; verifies RSASSA-PKCS1-v1_5 with SHA-256. */
+extern PlatformPublicKey *platform_rsa_key(const uint8 *modulus, size_t modulus_length,
+										   const uint8 *exponent, size_t exponent_length);
+
+/* A point on P-256, 32 bytes a coordinate; verifies ECDSA with SHA-256. */
+extern PlatformPublicKey *platform_p256_key(const uint8 *x, const uint8 *y);
+
+/* 32 bytes. */
+extern PlatformPublicKey *platform_ed25519_key(const uint8 *bytes);
+
+/*
+ * Is it the signature of the data?  ECDSA signatures are 64 bytes, r then s, as
+ * in RFC 7518, section 3.4.
+ */
+extern bool platform_signature_matches(const PlatformPublicKey *key,
+									   const void *data, size_t length,
+									   const uint8 *signature, size_t signature_length);
+
+#endif							/* PLATFORM_CRYPTO_H */

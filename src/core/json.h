@@ -1,0 +1,42 @@
+/*
+ * json.h
+ *	  JSON whose text must not leak into errors or logs.
+ *
+ * The server's parser quotes its input when it fails; this one fails with
+ * NULL.  Objects with a repeated member are refused, as are U+0000, invalid
+ * UTF-8, text after the value and nesting deeper than 2048.
+ */
+#ifndef PLATFORM_JSON_H
+#define PLATFORM_JSON_H
+
+typedef struct json_t PlatformJson;
+
+/* An object or array, freed with the current memory context; NULL when invalid. */
+extern const PlatformJson *platform_json_parse(const char *text, size_t length);
+
+extern bool platform_json_is_object(const PlatformJson *json);
+extern bool platform_json_is_array(const PlatformJson *json);
+
+/* A member; NULL when it is missing or null, or when json is no object. */
+extern const PlatformJson *platform_json_get(const PlatformJson *json, const char *key);
+
+/* Is there such a member, be it null? */
+extern bool platform_json_has(const PlatformJson *json, const char *key);
+
+/* Items of an array; 0 and NULL for anything else. */
+extern size_t platform_json_length(const PlatformJson *json);
+extern const PlatformJson *platform_json_item(const PlatformJson *json, size_t index);
+
+/*
+ * The text of a string, NULL for anything else; as long-lived as the parsed
+ * value.  A text that the database's encoding may not have is NULL too.
+ */
+extern const char *platform_json_text(const PlatformJson *json);
+
+/* The value of a number; false for anything else. */
+extern bool platform_json_number(const PlatformJson *json, double *number);
+
+/* Overwrites a string that held a secret. */
+extern void platform_json_wipe(const PlatformJson *json);
+
+#endif							/* PLATFORM_JSON_H */
