@@ -103,5 +103,13 @@ for file in src/*/functions.sql; do
 done >"$tmp/found"
 check "functions.sql and the C code stand in one folder" "$tmp/found"
 
+# The documentation names every function and setting.
+sed -n 's/^CREATE OR REPLACE FUNCTION platform\.\([a-z0-9_]*\)(.*/\1/p' src/*/functions.sql | sort -u |
+	while read -r name; do grep -qw "$name" doc/*.md || echo "$name()"; done >"$tmp/found"
+check "every function is in doc/" "$tmp/found"
+grep -hoE '"platform\.[a-z_]+"' $(grep -lE 'DefineCustom[A-Za-z]*Variable' $c) | tr -d '"' | sort -u |
+	while read -r name; do grep -q "\`$name\`" doc/settings.md || echo "$name"; done >"$tmp/found"
+check "every setting is in doc/settings.md" "$tmp/found"
+
 echo "lint: $passed checks hold, $failed do not"
 [ "$failed" = 0 ]
