@@ -10,6 +10,7 @@
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 
 #include "core/module.h"
 #include "migrate/migrate.h"
@@ -126,6 +127,22 @@ load_applied(List *migrations)
 	return migrations;
 }
 
+/* A table of that name may be another tool's, which adoption will have to fit. */
+static bool
+is_our_list(Oid relid)
+{
+	static const char *const columns[] = {"version", "module", "applied_at", "applied_by"};
+
+	if (!OidIsValid(relid))
+		return false;
+	for (int i = 0; i < lengthof(columns); i++)
+	{
+		if (get_attnum(relid, columns[i]) == InvalidAttrNumber)
+			return false;
+	}
+	return true;
+}
+
 List *
 platform_migrations(void)
 {
@@ -135,7 +152,7 @@ platform_migrations(void)
 	platform_query_begin();
 	MemoryContextSwitchTo(context);
 	migrations = load_known();
-	if (OidIsValid(platform_relation_oid("schema_migrations", true)))
+	if (is_our_list(platform_relation_oid("schema_migrations", true)))
 		migrations = load_applied(migrations);
 	platform_query_end();
 	return migrations;

@@ -7,20 +7,20 @@
  */
 #include "core/platform.h"
 
-#include "access/table.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/rel.h"
 #include "utils/timestamp.h"
 
 #include "core/cache.h"
 #include "core/error.h"
-#include "core/identity.h"
+#include "core/grant.h"
 #include "core/module.h"
+#include "migrate/adopt.h"
 #include "migrate/migrate.h"
+#include "migrate/shape.h"
 
 /* One row of install() and rollback(); started is 0 for a step that was not run. */
 static void
@@ -88,13 +88,68 @@ all_modules(List *migrations)
 	return names;
 }
 
-static void
-run_script(const Migration *migration, const char *script)
+/*
+ * Runs a migration's "up", fitting tables and indexes that are there already;
+ * true when there were such tables.
+ */
+static bool
+apply_migration(const Migration *migration)
+{
+	bool		adopted = false;
+	ListCell   *cell;
+
+	foreach(cell, platform_parse_script(migration, migration->up))
+	{
+		Statement  *statement = lfirst(cell);
+
+		if (IsA(statement->node, CreateStmt) &&
+			platform_table_exists((CreateStmt *) statement->node))
+		{
+			platform_adopt_table(migration, statement);
+			adopted = true;
+		}
+		else if (IsA(statement->node, IndexStmt))
+			platform_adopt_index(migration, statement);
+		platform_run_statement(migration, statement);
+	}
+	return adopted;
+}
+
+/* Is something that the applied migration declares missing or different? */
+static bool
+needs_repair(List *shapes, const Migration *migration)
 {
 	ListCell   *cell;
 
-	foreach(cell, platform_parse_script(migration, script))
-		platform_run_statement(migration, lfirst(cell));
+	foreach(cell, shapes)
+	{
+		Shape	   *shape = lfirst(cell);
+
+		if (shape->version == migration->version && platform_shape_fault(shape) != NULL)
+			return true;
+	}
+	return false;
+}
+
+/* Applies or repairs one migration and reports it. */
+static void
+install_step(FunctionCallInfo fcinfo, const Runner *runner, List *shapes,
+			 const Migration *migration)
+{
+	TimestampTz started = GetCurrentTimestamp();
+	const char *action;
+
+	if (migration->applied && !needs_repair(shapes, migration))
+	{
+		put_step(fcinfo, migration, "present", 0);
+		return;
+	}
+	action = apply_migration(migration) ? "adopted" : "applied";
+	if (migration->applied)
+		action = "repaired";
+	else
+		platform_record_migration(migration, GetUserNameFromId(runner->caller, false));
+	put_step(fcinfo, migration, action, started);
 }
 
 PG_FUNCTION_INFO_V1(platform_install);
@@ -104,38 +159,171 @@ PG_FUNCTION_INFO_V1(platform_install);
  *		returns table (version integer, module text, action text, duration interval)
  *
  * Applies, in one transaction and in order of version, the migrations that are
- * missing: of all modules, or of the named ones and those they require.
+ * missing: of all modules (NULL), or of the named ones and those they require.
+ * A row a step; its action is "applied", "adopted" (some of its tables were
+ * there and were made to fit), "repaired" (it was applied, but objects of it
+ * were gone), or "present" (nothing to do; duration is NULL).  Grants the
+ * member roles what is new.
+ *
+ * The tables keep one owner: whoever has that role's rights installs as that
+ * role, anyone else, and whoever may not create tables in the schema, gets
+ * 42501.  22023 for an unknown module; 42804 and 23xxx for a table that cannot
+ * be made to fit.  Concurrent calls wait for each other.
  */
 Datum
 platform_install(PG_FUNCTION_ARGS)
 {
 	Runner		runner;
 	List	   *migrations;
+	List	   *shapes;
 	ListCell   *cell;
 
 	InitMaterializedSRF(fcinfo, 0);
-	platform_runner_begin(&runner, "install");
+	platform_runner_begin(&runner, RUNNER_CHANGES, "install");
 	migrations = platform_migrations();
 	platform_select_modules(migrations, PG_ARGISNULL(0) ? all_modules(migrations) :
 							module_names(PG_GETARG_ARRAYTYPE_P(0)));
+	shapes = platform_declared_shapes(migrations);
 
 	foreach(cell, migrations)
 	{
-		Migration  *migration = lfirst(cell);
-		TimestampTz started = GetCurrentTimestamp();
-
-		if (!migration->selected)
-			continue;
-		if (migration->applied)
-		{
-			put_step(fcinfo, migration, "present", 0);
-			continue;
-		}
-		run_script(migration, migration->up);
-		platform_record_migration(migration, GetUserNameFromId(runner.caller, false));
-		put_step(fcinfo, migration, "applied", started);
+		if (((Migration *) lfirst(cell))->selected)
+			install_step(fcinfo, &runner, shapes, lfirst(cell));
 	}
 	announce_change();
 	platform_runner_end(&runner);
+
+	/* As the caller: a superuser may grant what the tables' owner may not. */
+	platform_query_begin();
+	platform_grant_members();
+	platform_query_end();
+	return (Datum) 0;
+}
+
+/* 22023 unless the version is 0 or that of an applied migration. */
+static void
+check_target(List *migrations, int target)
+{
+	ListCell   *cell;
+
+	if (target == 0)
+		return;
+	foreach(cell, migrations)
+	{
+		Migration  *migration = lfirst(cell);
+
+		if (migration->applied && migration->version == target)
+			return;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("migration %d is not applied", target),
+			 errhint("0 undoes everything; the applied versions are listed by platform.migration_status().")));
+}
+
+/* 0A000 unless the library knows how to undo the migration. */
+static void
+check_undoable(const Migration *migration)
+{
+	if (migration->down == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("migration %d of module \"%s\" is unknown to this version of the extension",
+						migration->version, migration->module),
+				 errhint("Roll back with the version that applied it.")));
+	if (platform_parse_script(migration, migration->down) == NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("migration %d of module \"%s\" cannot be undone",
+						migration->version, migration->module)));
+}
+
+static void
+rollback_step(FunctionCallInfo fcinfo, const Migration *migration)
+{
+	TimestampTz started = GetCurrentTimestamp();
+	ListCell   *cell;
+
+	check_undoable(migration);
+	foreach(cell, platform_parse_script(migration, migration->down))
+		platform_run_statement(migration, lfirst(cell));
+	/* the first migration's table of migrations is gone by now */
+	if (OidIsValid(platform_relation_oid("schema_migrations", true)))
+		platform_forget_migration(migration);
+	put_step(fcinfo, migration, "rolled back", started);
+}
+
+PG_FUNCTION_INFO_V1(platform_rollback);
+
+/*
+ * platform.rollback(to_version integer)
+ *		returns table (version integer, module text, action text, duration interval)
+ *
+ * Undoes, in one transaction and from the newest on, the applied migrations
+ * above a version (0: all of them), with their tables and the rows in these.
+ * Rights as for install(): 42501.  22023 for a version that is neither 0 nor
+ * applied, 0A000 for a migration that cannot be undone.  NULL undoes nothing.
+ */
+Datum
+platform_rollback(PG_FUNCTION_ARGS)
+{
+	Runner		runner;
+	List	   *migrations;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (PG_ARGISNULL(0))
+		return (Datum) 0;
+	platform_runner_begin(&runner, RUNNER_CHANGES, "roll back");
+	migrations = platform_migrations();
+	check_target(migrations, PG_GETARG_INT32(0));
+	announce_change();
+
+	for (int i = list_length(migrations) - 1; i >= 0; i--)
+	{
+		Migration  *migration = list_nth(migrations, i);
+
+		if (migration->applied && migration->version > PG_GETARG_INT32(0))
+			rollback_step(fcinfo, migration);
+	}
+	platform_runner_end(&runner);
+	return (Datum) 0;
+}
+
+PG_FUNCTION_INFO_V1(platform_migration_status);
+
+/*
+ * platform.migration_status()
+ *		returns table (version integer, module text, description text,
+ *					   applied_at timestamptz, applied_by text)
+ *
+ * The migrations that are known or applied, by version.  applied_at is NULL
+ * for one that install() would apply, description for one that is unknown to
+ * this version of the extension.  42501 unless the caller may read
+ * platform.schema_migrations.
+ */
+Datum
+platform_migration_status(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	ListCell   *cell;
+
+	InitMaterializedSRF(fcinfo, 0);
+	foreach(cell, platform_migrations())
+	{
+		Migration  *migration = lfirst(cell);
+		Datum		values[5] = {Int32GetDatum(migration->version)};
+		bool		nulls[5] = {false, false, migration->description == NULL,
+		!migration->applied, !migration->applied};
+
+		values[1] = CStringGetTextDatum(migration->module);
+		if (migration->description != NULL)
+			values[2] = CStringGetTextDatum(migration->description);
+		if (migration->applied)
+		{
+			values[3] = TimestampTzGetDatum(migration->applied_at);
+			values[4] = CStringGetTextDatum(migration->applied_by);
+		}
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
 	return (Datum) 0;
 }

@@ -65,18 +65,20 @@ runner_set(const char *name, const char *value)
 }
 
 void
-platform_runner_begin(Runner *runner, const char *action)
+platform_runner_begin(Runner *runner, RunnerMode mode, const char *action)
 {
 	Oid			namespace = get_namespace_oid(PLATFORM_SCHEMA, false);
 	int			sec_context;
 	Oid			role;
 
-	LockDatabaseObject(NamespaceRelationId, namespace, 0, ShareUpdateExclusiveLock);
+	if (mode == RUNNER_CHANGES)
+		LockDatabaseObject(NamespaceRelationId, namespace, 0, ShareUpdateExclusiveLock);
 
 	GetUserIdAndSecContext(&runner->saved.userid, &runner->saved.sec_context);
 	runner->caller = runner->saved.userid;
 	role = runner_role(runner->caller, action);
-	require_create(role, namespace, action);
+	if (mode == RUNNER_CHANGES)
+		require_create(role, namespace, action);
 
 	/* What the owner hung on its tables gains nothing from the caller's rights. */
 	sec_context = runner->saved.sec_context;

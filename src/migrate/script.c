@@ -9,12 +9,6 @@
 
 #include "migrate/migrate.h"
 
-typedef struct ScriptContext
-{
-	const Migration *migration;
-	const char *text;			/* what a cursor position of an error refers to */
-} ScriptContext;
-
 static void
 script_error_context(void *arg)
 {
@@ -28,19 +22,39 @@ script_error_context(void *arg)
 		internalerrposition(position);
 		internalerrquery(context->text);
 	}
+	if (context->table != NULL)
+		errcontext("adoption of table \"%s\"", context->table);
 	errcontext("migration %d of module \"%s\"",
 			   context->migration->version, context->migration->module);
+}
+
+void
+platform_script_enter(ScriptContext *context, const Migration *migration,
+					  const char *text, const char *table)
+{
+	context->migration = migration;
+	context->text = text;
+	context->table = table;
+	context->callback.previous = error_context_stack;
+	context->callback.callback = script_error_context;
+	context->callback.arg = context;
+	error_context_stack = &context->callback;
+}
+
+void
+platform_script_leave(ScriptContext *context)
+{
+	error_context_stack = context->callback.previous;
 }
 
 List *
 platform_parse_script(const Migration *migration, const char *script)
 {
-	ScriptContext context = {migration, script};
-	ErrorContextCallback callback = {error_context_stack, script_error_context, &context};
+	ScriptContext context;
 	List	   *statements = NIL;
 	ListCell   *cell;
 
-	error_context_stack = &callback;
+	platform_script_enter(&context, migration, script, NULL);
 	foreach(cell, raw_parser(script, RAW_PARSE_DEFAULT))
 	{
 		RawStmt    *raw = lfirst_node(RawStmt, cell);
@@ -49,24 +63,24 @@ platform_parse_script(const Migration *migration, const char *script)
 
 		statement->node = raw->stmt;
 		statement->text = raw->stmt_len > 0 ? pnstrdup(start, raw->stmt_len) : pstrdup(start);
+		statement->script = script;
 		statements = lappend(statements, statement);
 	}
-	error_context_stack = callback.previous;
+	platform_script_leave(&context);
 	return statements;
 }
 
 void
 platform_run_statement(const Migration *migration, const Statement *statement)
 {
-	ScriptContext context = {migration, statement->text};
-	ErrorContextCallback callback = {error_context_stack, script_error_context, &context};
+	ScriptContext context;
 	int			result;
 
-	error_context_stack = &callback;
+	platform_script_enter(&context, migration, statement->text, NULL);
 	platform_query_begin();
 	result = SPI_execute(statement->text, false, 0);
 	if (result < 0)
 		elog(ERROR, "statement failed: %s", SPI_result_code_string(result));
 	platform_query_end();
-	error_context_stack = callback.previous;
+	platform_script_leave(&context);
 }

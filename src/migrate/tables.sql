@@ -11,6 +11,11 @@ CREATE TABLE IF NOT EXISTS platform.schema_migrations (
 	CONSTRAINT schema_migrations_pkey PRIMARY KEY (version)
 );
 
+COMMENT ON TABLE platform.schema_migrations IS
+	'The migrations that platform.install() has applied here.';
+COMMENT ON COLUMN platform.schema_migrations.library_version IS
+	'Version of the extension that applied it.';
+
 -- The catalogue that distribution, export and erasure of a tenant read.
 -- tenant: distributed by organization_id; global: the same everywhere; keyed:
 -- distributed by another key; local: of this database only. business_keys names
@@ -24,12 +29,24 @@ CREATE TABLE IF NOT EXISTS platform.table_kinds (
 	CONSTRAINT table_kinds_kind_check CHECK (kind IN ('tenant', 'global', 'keyed', 'local'))
 );
 
+COMMENT ON TABLE platform.table_kinds IS
+	'How each table relates to tenants: what distribution, export and erasure read.';
+COMMENT ON COLUMN platform.table_kinds.business_keys IS
+	'The UNIQUE constraints that hold across tenants.';
+
 -- The roles that grant_member() made members; install() grants them what is new.
 CREATE TABLE IF NOT EXISTS platform.member_roles (
 	role_name text NOT NULL,
 	granted_at timestamptz NOT NULL DEFAULT now(),
 	CONSTRAINT member_roles_pkey PRIMARY KEY (role_name)
 );
+
+COMMENT ON TABLE platform.member_roles IS
+	'The roles made members by platform.grant_member().';
+
+ALTER TABLE platform.schema_migrations ENABLE ROW LEVEL SECURITY;
+ALTER TABLE platform.table_kinds ENABLE ROW LEVEL SECURITY;
+ALTER TABLE platform.member_roles ENABLE ROW LEVEL SECURITY;
 
 INSERT INTO platform.table_kinds (table_name, kind, business_keys, reason) VALUES
 	('schema_migrations', 'local', '{}', 'what this database has applied'),
@@ -40,3 +57,13 @@ ON CONFLICT (table_name) DO NOTHING;
 -- down
 
 DROP TABLE IF EXISTS platform.member_roles, platform.table_kinds, platform.schema_migrations;
+
+-- checks
+
+-- check: every table is of a kind
+SELECT c.relname FROM pg_catalog.pg_class c
+WHERE c.relnamespace = 'platform'::pg_catalog.regnamespace
+  AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+  AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d
+	WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')
+  AND NOT EXISTS (SELECT 1 FROM platform.table_kinds k WHERE k.table_name = c.relname);
