@@ -60,10 +60,11 @@ DROP TABLE IF EXISTS platform.member_roles, platform.table_kinds, platform.schem
 
 -- checks
 
--- check: every table is of a kind
-SELECT c.relname FROM pg_catalog.pg_class c
-WHERE c.relnamespace = 'platform'::pg_catalog.regnamespace
-  AND c.relkind IN ('r', 'p') AND NOT c.relispartition
-  AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d
-	WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')
-  AND NOT EXISTS (SELECT 1 FROM platform.table_kinds k WHERE k.table_name = c.relname);
+-- check: business keys are unique constraints
+SELECT k.table_name, b.name FROM platform.table_kinds k, LATERAL pg_catalog.unnest(k.business_keys) AS b (name)
+WHERE NOT EXISTS (SELECT 1 FROM pg_catalog.pg_constraint c
+	WHERE c.conrelid = pg_catalog.to_regclass('platform.' || pg_catalog.quote_ident(k.table_name))
+	  AND c.conname = b.name AND c.contype = 'u');
+-- check: every table that has a kind exists
+SELECT k.table_name FROM platform.table_kinds k
+WHERE pg_catalog.to_regclass('platform.' || pg_catalog.quote_ident(k.table_name)) IS NULL;
