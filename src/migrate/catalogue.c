@@ -54,13 +54,14 @@ strings_of_array(Datum array)
 	return strings;
 }
 
-/* Within a query; the current memory context is that of the result. */
+/* Within a query; context is that of the result. */
 static List *
-load_known(void)
+load_known(MemoryContext context)
 {
 	List	   *migrations = NIL;
 	uint64		rows = platform_query_run(&known_migrations, NULL, NULL);
 
+	MemoryContextSwitchTo(context);
 	for (uint64 row = 0; row < rows; row++)
 	{
 		Migration  *migration = palloc0(sizeof(Migration));
@@ -104,10 +105,11 @@ find_version(List *migrations, int version)
 
 /* Adds what is applied to what is known; the result keeps the order. */
 static List *
-load_applied(List *migrations)
+load_applied(MemoryContext context, List *migrations)
 {
 	uint64		rows = platform_query_run(&applied_migrations, NULL, NULL);
 
+	MemoryContextSwitchTo(context);
 	for (uint64 row = 0; row < rows; row++)
 	{
 		Migration  *migration = find_version(migrations, platform_row_int32(row, 1));
@@ -150,11 +152,11 @@ platform_migrations(void)
 	List	   *migrations;
 
 	platform_query_begin();
-	MemoryContextSwitchTo(context);
-	migrations = load_known();
+	migrations = load_known(context);
 	if (is_our_list(platform_relation_oid("schema_migrations", true)))
-		migrations = load_applied(migrations);
+		migrations = load_applied(context, migrations);
 	platform_query_end();
+	MemoryContextSwitchTo(context);
 	return migrations;
 }
 
