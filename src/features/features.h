@@ -2,10 +2,15 @@
  * features.h
  *	  What the files of this module share.
  *
- *	cache.c		flags, tiers and organizations in backend-local memory
- *	evaluate.c	the layers: from a cached flag to an answer with a reason
- *	rollout.c	MurmurHash3, buckets and variants
- *	flags.c		SQL-callable checks, setters and lists; history
+ *	cache.c		the backend's flag cache: when it is filled, and answers from it
+ *	load.c		from rows of the tables to a flag cache
+ *	memory.c	the containers of a flag cache
+ *	evaluate.c	the layers: from cached rows to an answer with a reason
+ *	rollout.c	MurmurHash3 and buckets
+ *	variants.c	the variants of a feature
+ *	flags.c		SQL-callable checks and lists
+ *	setters.c	SQL-callable writers
+ *	history.c	what changed, and what was on at a moment
  *	period.c	windows: hour to lifetime, calendar or anchored
  *	counter.c	one window's counter: direct table access, slots under contention
  *	usage.c		consume, refund, reserve/commit/release, reports, reconciliation
@@ -18,6 +23,9 @@
 
 /* Longest feature name (see the CHECK of global_feature_flags). */
 #define FEATURE_NAME_MAX 63
+
+/* From this share of a limit on the state is soft, unless a row says otherwise. */
+#define FEATURE_SOFT_PERCENT 80
 
 extern PlatformModule platform_features_module;
 
@@ -47,8 +55,8 @@ typedef enum FeatureEnforcement
 /*
  * What consumption needs to know about (organization, feature) now: whether it
  * is on, the effective limits (organization's row, else tier's; the smaller of
- * the platform's and the tenant's; active credit added to the monthly one) and
- * the organization's calendar. A limit of -1 is none.
+ * the platform's and the tenant's; active credit added to the platform's monthly
+ * one) and the organization's calendar. A limit of -1 is none.
  */
 typedef struct FeatureTerms
 {
@@ -62,7 +70,10 @@ typedef struct FeatureTerms
 	int			anchor_day;		/* first day of the monthly window, 1..31 */
 } FeatureTerms;
 
-/* No error for an unknown feature or organization: enabled is false then. */
+/*
+ * No error for an unknown feature or organization: enabled is false then. Does
+ * not ask who calls: platform_require_organization() comes first.
+ */
 extern void platform_feature_terms(const pg_uuid_t *organization,
 								   const char *feature, int feature_length,
 								   FeatureTerms *terms);

@@ -4,11 +4,12 @@
  */
 #include "core/platform.h"
 
-#include "features/features.h"
+#include "features/flags.h"
 
 PlatformModule platform_features_module = {.name = "features", .version = 20};
 
 void
 platform_features_init(void)
 {
+	platform_flag_cache_init();
 }
