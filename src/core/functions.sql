@@ -14,6 +14,13 @@ COMMENT ON FUNCTION platform.uuid7_time(uuid) IS
 	'The moment a version 7 key was made, to the millisecond. Errors: 22023 for another version. NULL for NULL.';
 INSERT INTO platform.member_privileges VALUES ('function', 'uuid7_time(uuid)', 'EXECUTE');
 
+CREATE OR REPLACE FUNCTION platform.uuid5(namespace uuid, name text) RETURNS uuid
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'platform_uuid5';
+COMMENT ON FUNCTION platform.uuid5(uuid, text) IS
+	'The key of a name in a namespace: UUID version 5 (RFC 9562), over the name in UTF-8. NULL for NULL.';
+INSERT INTO platform.member_privileges VALUES ('function', 'uuid5(uuid, text)', 'EXECUTE');
+
 -- core: triggers that any table may have
 
 CREATE OR REPLACE FUNCTION platform.invalidate_cache() RETURNS trigger

@@ -12,6 +12,7 @@ CREATE TABLE IF NOT EXISTS platform.organizations (
 	description text,
 	tier text NOT NULL DEFAULT 'core',
 	status text NOT NULL DEFAULT 'active',
+	status_before text,
 	status_reason text,
 	timezone text NOT NULL DEFAULT 'UTC',
 	locale text NOT NULL DEFAULT 'en',
@@ -49,6 +50,8 @@ COMMENT ON COLUMN platform.organizations.settings IS
 	'The organization''s own, but for the key "features", which only an operator changes.';
 COMMENT ON COLUMN platform.organizations.status IS
 	'The platform''s state: expired, cancelled and suspended are inactive.';
+COMMENT ON COLUMN platform.organizations.status_before IS
+	'What platform.resume_organization() restores.';
 COMMENT ON COLUMN platform.organizations.plan_status IS
 	'The state of the subscription at the payment provider.';
 
@@ -83,7 +86,7 @@ COMMENT ON COLUMN platform.users.active_organization_id IS
 -- A user's place in an organization.
 CREATE TABLE IF NOT EXISTS platform.organization_members (
 	id uuid NOT NULL DEFAULT platform.uuid7(),
-	organization_id uuid NOT NULL,
+	organization_id uuid NOT NULL DEFAULT platform.default_organization_id(),
 	user_id uuid NOT NULL,
 	role text NOT NULL DEFAULT 'member',
 	invite_id uuid,
@@ -101,7 +104,7 @@ COMMENT ON TABLE platform.organization_members IS
 -- role and billing_status are apart, so that a payment never changes a right.
 CREATE TABLE IF NOT EXISTS platform.profiles (
 	id uuid NOT NULL DEFAULT platform.uuid7(),
-	organization_id uuid NOT NULL,
+	organization_id uuid NOT NULL DEFAULT platform.default_organization_id(),
 	user_id uuid NOT NULL,
 	email text,
 	full_name text,
@@ -180,7 +183,7 @@ COMMENT ON COLUMN platform.profiles.business_hours IS
 -- Callers and visitors: the people that an organization serves.
 CREATE TABLE IF NOT EXISTS platform.end_users (
 	id uuid NOT NULL DEFAULT platform.uuid7(),
-	organization_id uuid NOT NULL,
+	organization_id uuid NOT NULL DEFAULT platform.default_organization_id(),
 	external_id text,
 	name text,
 	email text,

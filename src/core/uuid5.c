@@ -1,0 +1,55 @@
+/*
+ * uuid5.c
+ *	  Keys made from names: UUID version 5 (RFC 9562, section 5.5).
+ */
+#include "core/platform.h"
+
+#include "common/cryptohash.h"
+#include "common/sha1.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+
+#include "core/uuid5.h"
+
+void
+platform_make_uuid5(const pg_uuid_t *name_space, const char *name, size_t length, pg_uuid_t *uuid)
+{
+	pg_cryptohash_ctx *context = pg_cryptohash_create(PG_SHA1);
+	uint8		digest[SHA1_DIGEST_LENGTH];
+	bool		done;
+
+	done = context != NULL &&
+		pg_cryptohash_init(context) >= 0 &&
+		pg_cryptohash_update(context, name_space->data, UUID_LEN) >= 0 &&
+		pg_cryptohash_update(context, (const uint8 *) name, length) >= 0 &&
+		pg_cryptohash_final(context, digest, sizeof(digest)) >= 0;
+	pg_cryptohash_free(context);
+	if (!done)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not compute a hash")));
+
+	memcpy(uuid->data, digest, UUID_LEN);
+	uuid->data[6] = (uuid->data[6] & 0x0f) | 0x50;
+	uuid->data[8] = (uuid->data[8] & 0x3f) | 0x80;
+}
+
+PG_FUNCTION_INFO_V1(platform_uuid5);
+
+/*
+ * platform.uuid5(namespace uuid, name text) returns uuid
+ *
+ * The key of a name in a namespace: version 5, over the UTF-8 form of the
+ * name.  NULL for NULL.
+ */
+Datum
+platform_uuid5(PG_FUNCTION_ARGS)
+{
+	pg_uuid_t  *uuid = palloc(sizeof(pg_uuid_t));
+	text	   *name = PG_GETARG_TEXT_PP(1);
+	char	   *utf8 = pg_server_to_any(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name), PG_UTF8);
+	size_t		length = utf8 == VARDATA_ANY(name) ? VARSIZE_ANY_EXHDR(name) : strlen(utf8);
+
+	platform_make_uuid5(PG_GETARG_UUID_P(0), utf8, length, uuid);
+	PG_RETURN_UUID_P(uuid);
+}
