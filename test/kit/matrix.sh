@@ -21,7 +21,8 @@ fetch_tree() {
 	[ ! -e "$tree/etc/debian_version" ] || return 0
 	if ! command -v debootstrap >/dev/null && [ ! -x /usr/sbin/debootstrap ]; then
 		say "installing Debian packages: debootstrap"
-		as_root apt-get install -y -qq --no-install-recommends debootstrap debian-archive-keyring </dev/null
+		as_root apt-get install -y -qq --no-install-recommends debootstrap debian-archive-keyring \
+			</dev/null >"$log" 2>&1 || { cat "$log"; die "debootstrap could not be installed"; }
 	fi
 	say "fetching Debian $suite into $tree"
 	as_root mkdir -p "$tree"
@@ -30,6 +31,7 @@ fetch_tree() {
 	if [ "$suite" != sid ]; then
 		echo "deb $mirror/debian-security $suite-security main" |
 			as_root tee -a "$tree/etc/apt/sources.list" >/dev/null
+		as_root find "$tree/var/lib/apt/lists" -type f -delete
 	fi
 }
 
