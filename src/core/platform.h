@@ -22,6 +22,11 @@
 #include "varatt.h"
 #endif
 
+/* The spelling of PostgreSQL 18: before the declaration. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn	__attribute__((noreturn))
+#endif
+
 #if PG_VERSION_NUM >= 180000
 #define PLATFORM_MODULE_MAGIC	PG_MODULE_MAGIC_EXT(.name = "platform", .version = "1.0")
 #else

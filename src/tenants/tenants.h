@@ -41,8 +41,8 @@ extern pg_uuid_t *platform_column_uuid(const TriggerData *trigger, HeapTuple row
 extern void platform_require_argument(FunctionCallInfo fcinfo, int number, const char *name);
 
 /* PT404. */
-extern void platform_no_such_organization(const pg_uuid_t *organization) pg_attribute_noreturn();
-extern void platform_no_such_user(const pg_uuid_t *user) pg_attribute_noreturn();
+pg_noreturn extern void platform_no_such_organization(const pg_uuid_t *organization);
+pg_noreturn extern void platform_no_such_user(const pg_uuid_t *user);
 
 /* Within platform_query_begin(); sees users that the caller may not. */
 extern bool platform_user_exists(const pg_uuid_t *user);
