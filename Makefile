@@ -52,11 +52,13 @@ endif
 # replace what somebody else put there.
 FUNCTIONS_SQL = $(sort $(wildcard src/*/functions.sql))
 MIGRATION_SQL = $(sort $(wildcard src/*/tables.sql src/*/wiring.sql src/*/migration_*.sql))
+DEMO_SQL = $(sort $(wildcard src/*/demo.sql))
 
-sql/platform--$(EXTVERSION).sql: sql/preamble.sql sql/postamble.sql sql/migrations.awk $(FUNCTIONS_SQL) $(MIGRATION_SQL)
+sql/platform--$(EXTVERSION).sql: sql/preamble.sql sql/postamble.sql sql/migrations.awk sql/demo.awk $(FUNCTIONS_SQL) $(MIGRATION_SQL) $(DEMO_SQL)
 	( cat sql/preamble.sql \
 	  && sed 's/^CREATE OR REPLACE FUNCTION/CREATE FUNCTION/' $(FUNCTIONS_SQL) \
 	  && awk -f sql/migrations.awk $(MIGRATION_SQL) \
+	  && awk -f sql/demo.awk $(DEMO_SQL) \
 	  && cat sql/postamble.sql ) > $@.tmp
 	mv $@.tmp $@
 

@@ -37,3 +37,14 @@ CREATE TABLE platform.member_privileges (
 );
 COMMENT ON TABLE platform.member_privileges IS
 	'What platform.grant_member() grants: functions by signature, tables by name. Read-only.';
+
+-- The examples of each module, filled below from src/*/demo.sql.
+CREATE TABLE platform.demo_data (
+	position integer NOT NULL,
+	module text NOT NULL,
+	description text NOT NULL,
+	statements text NOT NULL,
+	CONSTRAINT demo_data_pkey PRIMARY KEY (position)
+);
+COMMENT ON TABLE platform.demo_data IS
+	'What platform.load_demo_data() runs, in order of position. Read-only.';

@@ -4,6 +4,8 @@
  */
 #include "core/platform.h"
 
+#include "mb/pg_wchar.h"
+
 #include "core/timezone.h"
 
 /* The database's own names that look like POSIX rules. */
@@ -48,7 +50,8 @@ platform_require_timezone(const char *name)
 	if (zone == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("time zone \"%s\" is not known", name),
+				 errmsg("time zone \"%s\" is not known",
+						pnstrdup(name, pg_mbcliplen(name, strlen(name), TZ_STRLEN_MAX))),
 				 errhint("View pg_timezone_names lists the names.")));
 	return zone;
 }

@@ -238,7 +238,7 @@ PG_FUNCTION_INFO_V1(platform_add_member);
  *
  * Makes a user a member. False when it is one already; its role then stays.
  * For owners and admins of the organization, and operators. Errors: 42501;
- * 22023 NULL argument; PT404 unknown organization or user; 23514 unknown role.
+ * 22004 NULL argument; PT404 unknown organization or user; 23514 unknown role.
  */
 Datum
 platform_add_member(PG_FUNCTION_ARGS)
@@ -272,7 +272,7 @@ PG_FUNCTION_INFO_V1(platform_set_member_role);
  *
  * Changes the role of a member. False when it has that role already. For
  * owners and admins of the organization, and operators; only an owner makes or
- * unmakes an owner. Errors: 42501; 22023 NULL argument; PT404 no such member;
+ * unmakes an owner. Errors: 42501; 22004 NULL argument; PT404 no such member;
  * PT409 the last owner; 23514 unknown role.
  */
 Datum
@@ -314,7 +314,7 @@ PG_FUNCTION_INFO_V1(platform_remove_member);
  *
  * Ends a membership; the profile stays. False when there is none. For owners
  * and admins of the organization, operators, and the user itself, who leaves.
- * Only an owner removes an owner. Errors: 42501; 22023 NULL argument; PT409
+ * Only an owner removes an owner. Errors: 42501; 22004 NULL argument; PT409
  * the last owner.
  */
 Datum
@@ -364,7 +364,7 @@ PG_FUNCTION_INFO_V1(platform_list_members);
  *		member_since timestamptz)
  *
  * The members of the caller's organization, or of any for an operator, by
- * email. Deleted users are left out. Errors: 42501 another organization; 22023
+ * email. Deleted users are left out. Errors: 42501 another organization; 22004
  * NULL.
  */
 Datum
@@ -443,7 +443,7 @@ PG_FUNCTION_INFO_V1(platform_switch_organization);
  *
  * Notes in the caller's user row for which organization it wants to act next:
  * for whoever issues its next token. Rights of this session stay. Errors: 42501
- * unless the caller is a member of it and it is not deleted; 22023 NULL.
+ * unless the caller is a member of it and it is not deleted; 22004 NULL.
  */
 Datum
 platform_switch_organization(PG_FUNCTION_ARGS)

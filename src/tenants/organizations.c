@@ -185,7 +185,7 @@ PG_FUNCTION_INFO_V1(platform_create_organization);
  *
  * Makes an organization, and its owner a member with role owner. Without a
  * slug one is made from the name; NULL tier and timezone mean the defaults.
- * Operators only. Errors: 42501; 22023 NULL name or unknown time zone; PT404
+ * Operators only. Errors: 42501; 22004 NULL name; 22023 unknown time zone; PT404
  * unknown user; 23505 slug taken; 23514 a value that breaks a rule.
  */
 Datum
@@ -264,7 +264,7 @@ PG_FUNCTION_INFO_V1(platform_create_personal_organization);
  *
  * Makes the organization personal_organization_id(user_id) unless it exists,
  * owned by the user when that is one of platform.users. The name defaults to
- * the id. Operators only. Errors: 42501; 22023 NULL user; 23514 a name that is
+ * the id. Operators only. Errors: 42501; 22004 NULL user; 23514 a name that is
  * empty or too long.
  */
 Datum
@@ -323,7 +323,7 @@ PG_FUNCTION_INFO_V1(platform_suspend_organization);
  *
  * Switches everything off for an organization until resume_organization().
  * False when it was suspended already; its reason then stays. Operators only.
- * Errors: 42501; 22023 NULL organization; PT404 unknown organization.
+ * Errors: 42501; 22004 NULL organization; PT404 unknown organization.
  */
 Datum
 platform_suspend_organization(PG_FUNCTION_ARGS)
@@ -347,7 +347,7 @@ PG_FUNCTION_INFO_V1(platform_resume_organization);
  * platform.resume_organization(organization_id uuid) returns boolean
  *
  * Gives a suspended organization back the status that it had before. False
- * when it is not suspended. Operators only. Errors: 42501; 22023 NULL
+ * when it is not suspended. Operators only. Errors: 42501; 22004 NULL
  * organization; PT404 unknown organization.
  */
 Datum
@@ -373,7 +373,7 @@ PG_FUNCTION_INFO_V1(platform_delete_organization);
  *
  * Marks an organization deleted: every feature is off, its rows and its slug
  * stay. False when it was deleted already. Operators only. Errors: 42501;
- * 22023 NULL organization; PT404 unknown organization; PT409 the default
+ * 22004 NULL organization; PT404 unknown organization; PT409 the default
  * organization.
  */
 Datum
@@ -400,7 +400,7 @@ PG_FUNCTION_INFO_V1(platform_restore_organization);
  * platform.restore_organization(organization_id uuid) returns boolean
  *
  * Takes delete_organization() back. False when it is not deleted. Operators
- * only. Errors: 42501; 22023 NULL organization; PT404 unknown organization.
+ * only. Errors: 42501; 22004 NULL organization; PT404 unknown organization.
  */
 Datum
 platform_restore_organization(PG_FUNCTION_ARGS)

@@ -37,7 +37,7 @@ extern char *platform_column_text(const TriggerData *trigger, HeapTuple row, Att
 /* The uuid of the row's column; it has a value. */
 extern pg_uuid_t *platform_column_uuid(const TriggerData *trigger, HeapTuple row, AttrNumber column);
 
-/* 22023 naming the argument when it is null. */
+/* 22004 naming the argument when it is null. */
 extern void platform_require_argument(FunctionCallInfo fcinfo, int number, const char *name);
 
 /* PT404. */

@@ -35,7 +35,7 @@ run -v ON_ERROR_STOP=1 <<'SQL'
 \set ECHO queries
 CREATE EXTENSION platform;
 SELECT version, module, action FROM platform.install();
-SELECT platform.load_demo_data();
+SELECT * FROM platform.load_demo_data();
 SQL
 
 grep -H '^-- tour [0-9]' src/*/tour.sql | sed 's/^\([^:]*\):-- tour \([0-9]*\) \(.*\)/\2\t\1\t\3/' | sort -n |
