@@ -213,7 +213,9 @@ RESET request.jwt.claim.sub;
 
 -- claims of a trusted one are believed
 BEGIN;
+\set ECHO none
 SELECT 'CREATE ROLE authenticator LOGIN NOINHERIT' WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'authenticator') \gexec
+\set ECHO all
 GRANT platform_test_member TO authenticator;
 SET LOCAL SESSION AUTHORIZATION authenticator;
 SET LOCAL ROLE platform_test_member;
