@@ -48,14 +48,17 @@ column_fault(const Shape *shape, Oid relid)
 	if (!HeapTupleIsValid(tuple))
 		return psprintf("column \"%s\" is missing", shape->name);
 	attribute = (Form_pg_attribute) GETSTRUCT(tuple);
-	typenameTypeIdAndMod(NULL, shape->type, &type, &typmod);
-	if (attribute->atttypid != type || attribute->atttypmod != typmod)
-		fault = psprintf("column \"%s\" has type %s, not %s", shape->name,
-						 format_type_with_typemod(attribute->atttypid, attribute->atttypmod),
-						 format_type_with_typemod(type, typmod));
-	else if (shape->not_null && !attribute->attnotnull)
+	if (shape->kind == SHAPE_COLUMN)
+	{
+		typenameTypeIdAndMod(NULL, shape->type, &type, &typmod);
+		if (attribute->atttypid != type || attribute->atttypmod != typmod)
+			fault = psprintf("column \"%s\" has type %s, not %s", shape->name,
+							 format_type_with_typemod(attribute->atttypid, attribute->atttypmod),
+							 format_type_with_typemod(type, typmod));
+	}
+	else if (shape->kind == SHAPE_NOT_NULL && !attribute->attnotnull)
 		fault = psprintf("column \"%s\" accepts nulls", shape->name);
-	else if (shape->has_default && !attribute->atthasdef)
+	else if (shape->kind == SHAPE_DEFAULT && !attribute->atthasdef)
 		fault = psprintf("column \"%s\" has no default", shape->name);
 	ReleaseSysCache(tuple);
 	return fault;
@@ -205,9 +208,8 @@ trigger_fault(const Shape *shape, Oid relid)
 	char		state = trigger_state(relid, shape->name);
 
 	if (shape->kind == SHAPE_TRIGGER_STATE)
-		return state == '\0' || state == shape->enabled ? NULL :
-			psprintf("trigger \"%s\" does not fire as declared (\"%c\", not \"%c\")",
-					 shape->name, state, shape->enabled);
+		return state == shape->enabled ? NULL :
+			psprintf("trigger \"%s\" is not enabled as declared", shape->name);
 	if (state == '\0')
 		return psprintf("trigger \"%s\" is missing", shape->name);
 	if (state == TRIGGER_DISABLED)
@@ -249,6 +251,8 @@ platform_shape_fault(const Shape *shape)
 	switch (shape->kind)
 	{
 		case SHAPE_COLUMN:
+		case SHAPE_NOT_NULL:
+		case SHAPE_DEFAULT:
 			return column_fault(shape, relid);
 		case SHAPE_CONSTRAINT:
 			return constraint_fault(shape, relid);

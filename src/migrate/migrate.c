@@ -20,6 +20,7 @@
 #include "core/module.h"
 #include "migrate/adopt.h"
 #include "migrate/migrate.h"
+#include "migrate/repair.h"
 #include "migrate/shape.h"
 
 /* One row of install() and rollback(); started is 0 for a step that was not run. */
@@ -115,40 +116,40 @@ apply_migration(const Migration *migration)
 	return adopted;
 }
 
-/* Is something that the applied migration declares missing or different? */
-static bool
-needs_repair(List *shapes, const Migration *migration)
+/* What an installation goes by, from step to step. */
+typedef struct Installation
 {
-	ListCell   *cell;
+	Runner		runner;
+	List	   *shapes;			/* of the migrations that were applied before */
+	List	   *recreated;		/* tables that a repair had to create */
+} Installation;
 
-	foreach(cell, shapes)
-	{
-		Shape	   *shape = lfirst(cell);
-
-		if (shape->version == migration->version && platform_shape_fault(shape) != NULL)
-			return true;
-	}
-	return false;
+/* The action that was needed for a migration that is applied. */
+static const char *
+check_applied(Installation *installation, const Migration *migration)
+{
+	if (platform_faulty_shapes(installation->shapes, migration->version) == NIL &&
+		!platform_concerns_tables(migration, installation->recreated))
+		return "present";
+	return platform_repair(migration, installation->shapes, &installation->recreated) ?
+		"repaired" : "damaged";
 }
 
-/* Applies or repairs one migration and reports it. */
 static void
-install_step(FunctionCallInfo fcinfo, const Runner *runner, List *shapes,
-			 const Migration *migration)
+install_step(FunctionCallInfo fcinfo, Installation *installation, const Migration *migration)
 {
 	TimestampTz started = GetCurrentTimestamp();
 	const char *action;
 
-	if (migration->applied && !needs_repair(shapes, migration))
+	if (migration->applied)
 	{
-		put_step(fcinfo, migration, "present", 0);
+		action = check_applied(installation, migration);
+		put_step(fcinfo, migration, action, strcmp(action, "present") == 0 ? 0 : started);
 		return;
 	}
 	action = apply_migration(migration) ? "adopted" : "applied";
-	if (migration->applied)
-		action = "repaired";
-	else
-		platform_record_migration(migration, GetUserNameFromId(runner->caller, false));
+	platform_record_migration(migration,
+							  GetUserNameFromId(installation->runner.caller, false));
 	put_step(fcinfo, migration, action, started);
 }
 
@@ -161,9 +162,10 @@ PG_FUNCTION_INFO_V1(platform_install);
  * Applies, in one transaction and in order of version, the migrations that are
  * missing: of all modules (NULL), or of the named ones and those they require.
  * A row a step; its action is "applied", "adopted" (some of its tables were
- * there and were made to fit), "repaired" (it was applied, but objects of it
- * were gone), or "present" (nothing to do; duration is NULL).  Grants the
- * member roles what is new.
+ * there and were made to fit), "present" (nothing to do; duration is NULL),
+ * "repaired" (it was applied, but objects of it were missing or different), or
+ * "damaged" (so they still are: see verify()).  Grants the member roles what
+ * is new.
  *
  * The tables keep one owner: whoever has that role's rights installs as that
  * role, anyone else, and whoever may not create tables in the schema, gets
@@ -173,25 +175,24 @@ PG_FUNCTION_INFO_V1(platform_install);
 Datum
 platform_install(PG_FUNCTION_ARGS)
 {
-	Runner		runner;
+	Installation installation = {0};
 	List	   *migrations;
-	List	   *shapes;
 	ListCell   *cell;
 
 	InitMaterializedSRF(fcinfo, 0);
-	platform_runner_begin(&runner, RUNNER_CHANGES, "install");
+	platform_runner_begin(&installation.runner, RUNNER_CHANGES, "install");
 	migrations = platform_migrations();
 	platform_select_modules(migrations, PG_ARGISNULL(0) ? all_modules(migrations) :
 							module_names(PG_GETARG_ARRAYTYPE_P(0)));
-	shapes = platform_declared_shapes(migrations);
+	installation.shapes = platform_declared_shapes(migrations);
 
 	foreach(cell, migrations)
 	{
 		if (((Migration *) lfirst(cell))->selected)
-			install_step(fcinfo, &runner, shapes, lfirst(cell));
+			install_step(fcinfo, &installation, lfirst(cell));
 	}
 	announce_change();
-	platform_runner_end(&runner);
+	platform_runner_end(&installation.runner);
 
 	/* As the caller: a superuser may grant what the tables' owner may not. */
 	platform_query_begin();

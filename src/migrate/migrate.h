@@ -5,6 +5,7 @@
  *	migrate.c	SQL-callable: install, rollback, migration_status
  *	catalogue.c	the migrations as they are known and applied
  *	adopt*.c	tables that are there already
+ *	repair.c	applied migrations whose objects are gone in part
  *	shape.c		what migrations declare; inspect.c: whether it is so
  *	verify.c	SQL-callable: verify
  *	script.c	statements of a migration: parse, run, context of errors

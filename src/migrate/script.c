@@ -4,6 +4,8 @@
  */
 #include "core/platform.h"
 
+#include <ctype.h>
+
 #include "executor/spi.h"
 #include "parser/parser.h"
 
@@ -60,9 +62,12 @@ platform_parse_script(const Migration *migration, const char *script)
 		RawStmt    *raw = lfirst_node(RawStmt, cell);
 		Statement  *statement = palloc(sizeof(Statement));
 		const char *start = script + raw->stmt_location;
+		const char *end = raw->stmt_len > 0 ? start + raw->stmt_len : script + strlen(script);
 
+		while (start < end && isspace((unsigned char) *start))
+			start++;
 		statement->node = raw->stmt;
-		statement->text = raw->stmt_len > 0 ? pnstrdup(start, raw->stmt_len) : pstrdup(start);
+		statement->text = pnstrdup(start, end - start);
 		statement->script = script;
 		statements = lappend(statements, statement);
 	}

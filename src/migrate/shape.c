@@ -139,13 +139,14 @@ platform_table_constraint(const ColumnDef *column, Constraint *constraint)
 static void
 declare_column(List **shapes, int version, const char *table, ColumnDef *column)
 {
-	Shape	   *shape = declare(shapes, version, SHAPE_COLUMN, table, column->colname);
 	ListCell   *cell;
 
-	shape->type = column->typeName;
-	shape->not_null = platform_column_constraint(column, CONSTR_NOTNULL) != NULL ||
-		platform_column_constraint(column, CONSTR_PRIMARY) != NULL;
-	shape->has_default = platform_column_constraint(column, CONSTR_DEFAULT) != NULL;
+	declare(shapes, version, SHAPE_COLUMN, table, column->colname)->type = column->typeName;
+	if (platform_column_constraint(column, CONSTR_NOTNULL) != NULL ||
+		platform_column_constraint(column, CONSTR_PRIMARY) != NULL)
+		declare(shapes, version, SHAPE_NOT_NULL, table, column->colname);
+	if (platform_column_constraint(column, CONSTR_DEFAULT) != NULL)
+		declare(shapes, version, SHAPE_DEFAULT, table, column->colname);
 	foreach(cell, column->constraints)
 	{
 		Constraint *constraint = lfirst_node(Constraint, cell);
@@ -178,27 +179,19 @@ declare_trigger_state(List **shapes, int version, const char *table, const char 
 	declare(shapes, version, SHAPE_TRIGGER_STATE, table, name)->enabled = enabled;
 }
 
-/* What ALTER COLUMN does to a column that is declared. */
+/* What ALTER COLUMN does. */
 static void
-alter_column(List *shapes, int version, const char *table, AlterTableCmd *command)
+alter_column(List **shapes, int version, const char *table, AlterTableCmd *command)
 {
-	Shape	   *column = find_shape(shapes, SHAPE_COLUMN, table, command->name);
+	ShapeKind	kind = command->subtype == AT_ColumnDefault ? SHAPE_DEFAULT : SHAPE_NOT_NULL;
 
-	if (column == NULL)
-		return;
-	column->version = version;
-	switch (command->subtype)
-	{
-		case AT_AlterColumnType:
-			column->type = castNode(ColumnDef, command->def)->typeName;
-			break;
-		case AT_ColumnDefault:
-			column->has_default = command->def != NULL;
-			break;
-		default:
-			column->not_null = command->subtype == AT_SetNotNull;
-			break;
-	}
+	if (command->subtype == AT_AlterColumnType)
+		declare(shapes, version, SHAPE_COLUMN, table, command->name)->type =
+			castNode(ColumnDef, command->def)->typeName;
+	else if (command->subtype == AT_SetNotNull || command->def != NULL)
+		declare(shapes, version, kind, table, command->name);
+	else
+		withdraw(shapes, kind, table, command->name);
 }
 
 static void
@@ -218,12 +211,14 @@ alter_table(List **shapes, int version, AlterTableStmt *alter)
 				break;
 			case AT_DropColumn:
 				withdraw(shapes, SHAPE_COLUMN, table, command->name);
+				withdraw(shapes, SHAPE_NOT_NULL, table, command->name);
+				withdraw(shapes, SHAPE_DEFAULT, table, command->name);
 				break;
 			case AT_AlterColumnType:
 			case AT_ColumnDefault:
 			case AT_SetNotNull:
 			case AT_DropNotNull:
-				alter_column(*shapes, version, table, command);
+				alter_column(shapes, version, table, command);
 				break;
 			case AT_AddConstraint:
 				declare_constraint(shapes, version, table, castNode(Constraint, command->def));
@@ -288,6 +283,13 @@ drop_object(List **shapes, ObjectType type, Node *object)
 	}
 }
 
+static bool
+is_of_column(const Shape *shape)
+{
+	return shape->kind == SHAPE_COLUMN || shape->kind == SHAPE_NOT_NULL ||
+		shape->kind == SHAPE_DEFAULT;
+}
+
 static void
 rename_object(List *shapes, int version, RenameStmt *rename)
 {
@@ -309,7 +311,7 @@ rename_object(List *shapes, int version, RenameStmt *rename)
 		if (rename->renameType == OBJECT_TABLE || rename->renameType == OBJECT_VIEW)
 			shape->table = rename->newname;
 		else if (same_name(shape->name, rename->subname) &&
-				 ((rename->renameType == OBJECT_COLUMN && shape->kind == SHAPE_COLUMN) ||
+				 ((rename->renameType == OBJECT_COLUMN && is_of_column(shape)) ||
 				  (rename->renameType == OBJECT_TABCONSTRAINT && shape->kind == SHAPE_CONSTRAINT) ||
 				  (rename->renameType == OBJECT_POLICY && shape->kind == SHAPE_POLICY) ||
 				  (rename->renameType == OBJECT_TRIGGER &&
@@ -384,14 +386,16 @@ declare_statement(List **shapes, int version, Node *node)
 	}
 }
 
-List *
-platform_add_shapes(List *shapes, const Migration *migration)
+bool
+platform_statement_touches(Node *node, const Shape *shape)
 {
-	ListCell   *cell;
+	Shape	   *copy = palloc(sizeof(Shape));
+	List	   *shapes = list_make1(copy);
 
-	foreach(cell, platform_parse_script(migration, migration->up))
-		declare_statement(&shapes, migration->version, ((Statement *) lfirst(cell))->node);
-	return shapes;
+	*copy = *shape;
+	copy->version = 0;
+	declare_statement(&shapes, 1, node);
+	return !list_member_ptr(shapes, copy) || copy->version == 1;
 }
 
 List *
@@ -403,9 +407,13 @@ platform_declared_shapes(List *migrations)
 	foreach(cell, migrations)
 	{
 		Migration  *migration = lfirst(cell);
+		ListCell   *statement;
 
-		if (migration->applied && migration->up != NULL)
-			shapes = platform_add_shapes(shapes, migration);
+		if (!migration->applied || migration->up == NULL)
+			continue;
+		foreach(statement, platform_parse_script(migration, migration->up))
+			declare_statement(&shapes, migration->version,
+							  ((Statement *) lfirst(statement))->node);
 	}
 	return shapes;
 }

@@ -14,7 +14,9 @@
 typedef enum ShapeKind
 {
 	SHAPE_TABLE,
-	SHAPE_COLUMN,
+	SHAPE_COLUMN,				/* and its type */
+	SHAPE_NOT_NULL,				/* of a column */
+	SHAPE_DEFAULT,				/* of a column */
 	SHAPE_CONSTRAINT,
 	SHAPE_INDEX,
 	SHAPE_TRIGGER,
@@ -31,12 +33,7 @@ typedef struct Shape
 	const char *table;			/* the table or view */
 	const char *name;			/* of the object in it; NULL for itself */
 
-	/* columns */
-	TypeName   *type;
-	bool		not_null;
-	bool		has_default;
-
-	/* constraints, indexes, triggers */
+	TypeName   *type;			/* of a column */
 	Constraint *constraint;
 	IndexStmt  *index;
 	char		enabled;		/* pg_trigger.tgenabled */
@@ -45,8 +42,8 @@ typedef struct Shape
 /* The objects that the applied migrations of the list declare. */
 extern List *platform_declared_shapes(List *migrations);
 
-/* Adds what one more migration declares. */
-extern List *platform_add_shapes(List *shapes, const Migration *migration);
+/* Does a statement declare, change or drop the object? */
+extern bool platform_statement_touches(Node *node, const Shape *shape);
 
 /*
  * What is wrong with an object: NULL when it is there as declared, else a

@@ -34,11 +34,16 @@ typedef struct TableCheck
 	int			declared;
 	int			faults;
 	StringInfoData text;
+	const char *last;
 } TableCheck;
 
 static void
 add_fault(TableCheck *check, const char *fault)
 {
+	/* a column that is missing has no default either */
+	if (check->last != NULL && strcmp(check->last, fault) == 0)
+		return;
+	check->last = fault;
 	check->faults++;
 	if (check->faults > MAX_FAULTS)
 		return;
@@ -64,7 +69,8 @@ check_table(FunctionCallInfo fcinfo, List *shapes, const Migration *migration, c
 
 		if (shape->version != migration->version || strcmp(shape->table, table) != 0)
 			continue;
-		check.declared++;
+		if (shape->kind != SHAPE_NOT_NULL && shape->kind != SHAPE_DEFAULT)
+			check.declared++;
 		if (!missing && (fault = platform_shape_fault(shape)) != NULL)
 			add_fault(&check, fault);
 	}
