@@ -272,6 +272,7 @@ platform_adopt_index(const Migration *migration, const Statement *statement)
 {
 	IndexStmt  *index = castNode(IndexStmt, statement->node);
 	Shape		shape = {.kind = SHAPE_INDEX, .index = index};
+	ScriptContext context;
 	Oid			relid;
 	Statement	drop = {NULL, NULL, NULL};
 
@@ -282,10 +283,13 @@ platform_adopt_index(const Migration *migration, const Statement *statement)
 	shape.name = index->idxname;
 	if (!OidIsValid(relid) || platform_shape_fault(&shape) == NULL)
 		return;
+
+	platform_script_enter(&context, migration, statement->script, shape.table);
 	if (get_rel_relkind(relid) != RELKIND_INDEX && get_rel_relkind(relid) != RELKIND_PARTITIONED_INDEX)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("relation \"%s\" is not an index", index->idxname)));
+	platform_script_leave(&context);
 
 	/* The name is ours; CREATE INDEX follows. */
 	drop.text = psprintf("DROP INDEX %s",

@@ -40,8 +40,9 @@ ROLLBACK;
 -- everything, and again
 BEGIN;
 SELECT count(*) > 0 AS steps, bool_and(action = 'rolled back') AS rolled_back FROM platform.rollback(0);
-SELECT relname FROM pg_class WHERE relnamespace = 'platform'::regnamespace AND relkind IN ('r', 'v', 'S')
-	AND relname NOT IN ('migrations', 'member_privileges') ORDER BY relname;
+SELECT relname FROM pg_class c WHERE relnamespace = 'platform'::regnamespace AND relkind IN ('r', 'v', 'S')
+	AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+ORDER BY relname;
 SELECT bool_or(applied_at IS NOT NULL) AS applied FROM platform.migration_status();
 SAVEPOINT nothing;
 SELECT * FROM platform.verify();
