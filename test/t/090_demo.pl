@@ -1,0 +1,39 @@
+# The examples load, twice, and the guided tour of make demo runs: the only errors
+# in it are those it wants to show, of the class PT.
+use strict;
+use warnings;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('demo');
+$node->init;
+$node->start;
+$node->safe_psql('postgres', 'CREATE DATABASE demo');
+$node->safe_psql('demo', 'CREATE EXTENSION platform; SELECT platform.install(); SELECT platform.load_demo_data();');
+my $rows = 'SELECT count(*) FROM platform.organizations';
+my $before = $node->safe_psql('demo', $rows);
+$node->safe_psql('demo', 'SELECT platform.load_demo_data();');
+is($node->safe_psql('demo', $rows), $before, 'loading the examples again changes nothing');
+
+my @parts = glob('src/*/tour.sql');
+ok(@parts > 0, 'there is a tour');
+my %order;
+for my $file (@parts)
+{
+	my ($head) = split /\n/, slurp_file($file);
+	like($head, qr/^-- tour \d+ \S/, "$file has a place and a title");
+	($order{$file}) = $head =~ /^-- tour (\d+)/;
+}
+for my $file (sort { $order{$a} <=> $order{$b} } @parts)
+{
+	my ($out, $err);
+	$node->psql('demo', "\\set VERBOSITY verbose\n" . slurp_file($file),
+		stdout => \$out, stderr => \$err, on_error_stop => 0, extra_params => ['-q']);
+	unlike($err, qr/^psql:\S+ (?:ERROR|FATAL|PANIC):\s+(?!\s|PT\d{3}:)/m, "$file: no unexpected error")
+	  or diag $err;
+	ok(length $out > 500, "$file shows something");
+}
+is($node->safe_psql('demo', 'SELECT name FROM platform.verify() WHERE NOT passed'), '', 'verify() finds nothing');
+$node->stop;
+done_testing();
