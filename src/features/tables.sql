@@ -169,7 +169,7 @@ CREATE TABLE IF NOT EXISTS platform.feature_usage_events (
 );
 CREATE INDEX IF NOT EXISTS feature_usage_events_organization_id_feature_period_start_idx
 	ON platform.feature_usage_events (organization_id, feature, period_start);
-CREATE INDEX IF NOT EXISTS feature_usage_events_reverses_idx
+CREATE INDEX IF NOT EXISTS feature_usage_events_reverses_organization_id_idx
 	ON platform.feature_usage_events (reverses, organization_id) WHERE reverses IS NOT NULL;
 
 CREATE TABLE IF NOT EXISTS platform.feature_reservations (
@@ -223,7 +223,7 @@ CREATE TABLE IF NOT EXISTS platform.feature_flag_history (
 	CONSTRAINT feature_flag_history_pkey PRIMARY KEY (id, organization_id),
 	CONSTRAINT feature_flag_history_source_check CHECK (source IN ('org_feature_flags', 'tenant_feature_flags', 'organizations'))
 );
-CREATE INDEX IF NOT EXISTS feature_flag_history_organization_id_source_feature_chang_idx
+CREATE INDEX IF NOT EXISTS feature_flag_history_organization_id_source_feature_changed_idx
 	ON platform.feature_flag_history (organization_id, source, feature, changed_at DESC);
 
 CREATE TABLE IF NOT EXISTS platform.global_feature_flag_history (
@@ -242,6 +242,33 @@ CREATE TABLE IF NOT EXISTS platform.global_feature_flag_history (
 );
 CREATE INDEX IF NOT EXISTS global_feature_flag_history_source_feature_changed_at_idx
 	ON platform.global_feature_flag_history (source, feature, changed_at DESC);
+
+COMMENT ON TABLE platform.global_feature_flags IS
+	'The features: each one''s definition, its default, and the platform''s kill switch.';
+COMMENT ON TABLE platform.tier_features IS
+	'What each plan includes, and its limits.';
+COMMENT ON TABLE platform.org_feature_flags IS
+	'What the platform set for one organization. Members read it; operators write it.';
+COMMENT ON TABLE platform.tenant_feature_flags IS
+	'What the organization''s own administrators set. It narrows what the platform allows and never widens it.';
+COMMENT ON TABLE platform.feature_credits IS
+	'Bought usage on top of the monthly limit, while it is active.';
+COMMENT ON TABLE platform.feature_usage IS
+	'Counters: a row for each organization, feature and monthly window, and further slots under contention.';
+COMMENT ON COLUMN platform.feature_usage.days IS
+	'Usage by local day of the window; the first element is its first day.';
+COMMENT ON COLUMN platform.feature_usage.used IS
+	'Usage in the window, with what is reserved.';
+COMMENT ON TABLE platform.feature_usage_events IS
+	'Changes of counters that have a name: keyed consumption, refunds, commits, adjustments. Append-only.';
+COMMENT ON TABLE platform.feature_reservations IS
+	'Usage set aside until it is committed, released, or expires.';
+COMMENT ON TABLE platform.feature_usage_thresholds IS
+	'Thresholds that a period''s usage has crossed, each once.';
+COMMENT ON TABLE platform.feature_flag_history IS
+	'Who changed which flag of an organization, from what, to what. Append-only.';
+COMMENT ON TABLE platform.global_feature_flag_history IS
+	'Who changed which flag of the platform, from what, to what. Append-only.';
 
 INSERT INTO platform.table_kinds (table_name, kind, business_keys, reason) VALUES
 	('global_feature_flags', 'global', '{global_feature_flags_feature_key}', 'one definition for all organizations'),
