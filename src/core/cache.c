@@ -15,6 +15,8 @@
 #include "core/cache.h"
 #include "core/module.h"
 
+bool		platform_cache_spare_abort = false;
+
 static PlatformCache *caches = NULL;
 
 void
@@ -72,7 +74,7 @@ static void
 cache_at_subxact_end(SubXactEvent event, SubTransactionId mySubid,
 					 SubTransactionId parentSubid, void *arg)
 {
-	if (event == SUBXACT_EVENT_ABORT_SUB &&
+	if (event == SUBXACT_EVENT_ABORT_SUB && !platform_cache_spare_abort &&
 		TransactionIdIsValid(GetCurrentTransactionIdIfAny()))
 		cache_discard_all();
 }

@@ -62,6 +62,12 @@ extern void platform_cache_discard(PlatformCache *cache);
 extern void platform_cache_touch(Relation relation);
 
 /*
+ * True while a subtransaction is rolled back that changed no cached table:
+ * then caches keep what they hold. Set by platform_subtransaction() only.
+ */
+extern bool platform_cache_spare_abort;
+
+/*
  * Pushes a snapshot of this very moment that also shows the effects of the
  * current transaction's finished commands; works in every isolation level, on
  * a standby and in parallel queries.  Pair with PopActiveSnapshot().

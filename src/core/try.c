@@ -11,6 +11,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
+#include "core/cache.h"
 #include "core/try.h"
 
 static bool
@@ -52,4 +53,44 @@ platform_try(PlatformTryBody body, void *arg)
 	if (error != NULL && error_is_not_ours(error->sqlerrcode))
 		ReThrowError(error);
 	return error;
+}
+
+bool
+platform_subtransaction(PlatformSubtransactionBody body, void *arg)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	ErrorData  *volatile error = NULL;
+	volatile bool keep = false;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+
+	PG_TRY();
+	{
+		keep = body(arg);
+		if (keep)
+			ReleaseCurrentSubTransaction();
+		else
+		{
+			platform_cache_spare_abort = true;
+			RollbackAndReleaseCurrentSubTransaction();
+			platform_cache_spare_abort = false;
+		}
+	}
+	PG_CATCH();
+	{
+		platform_cache_spare_abort = false;
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	if (error != NULL)
+		ReThrowError(error);
+	return keep;
 }

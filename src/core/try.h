@@ -15,4 +15,15 @@ typedef void (*PlatformTryBody) (void *arg);
  */
 extern ErrorData *platform_try(PlatformTryBody body, void *arg);
 
+/*
+ * Runs body(arg) in an internal subtransaction that is committed when it
+ * returns true and rolled back, with the locks it took, when it returns false.
+ * Errors pass through. What body opens it must close: relations, slots, queries.
+ * It must change no table that a PlatformCache holds: caches outlive its
+ * rollback.
+ */
+typedef bool (*PlatformSubtransactionBody) (void *arg);
+
+extern bool platform_subtransaction(PlatformSubtransactionBody body, void *arg);
+
 #endif							/* PLATFORM_TRY_H */

@@ -1,0 +1,360 @@
+/*
+ * row.c
+ *	  Direct access to one row by its key: see row.h.
+ *
+ * State: per table the Oid of its index, attribute numbers and scan keys,
+ * under the rules of cache.h: any change of the relation discards them.
+ * Scan keys hold function look-ups of built-in functions and no memory.
+ *
+ * Rows are found with SnapshotSelf, which needs no snapshot of the running
+ * transactions. Its one weakness, a row whose versions move between pages
+ * while it is looked for, shows as "not found": then a real snapshot decides.
+ */
+#include "core/platform.h"
+
+#include "access/nbtree.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_index.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "tcop/utility.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#include "core/module.h"
+#include "core/row.h"
+
+void
+platform_row_register(PlatformRowTable *table)
+{
+	platform_cache_register(&table->cache);
+}
+
+static void
+row_shape_error(PlatformRowTable *table, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("table \"%s.%s\" does not have the form that this library writes",
+					PLATFORM_SCHEMA, table->cache.tables[0]),
+			 errdetail_internal("%s", detail),
+			 errhint("Run SELECT * FROM platform.install().")));
+}
+
+static void
+row_find_columns(PlatformRowTable *table, Relation relation)
+{
+	TupleDesc	tupdesc = RelationGetDescr(relation);
+
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		PlatformRowColumn *column = &table->columns[i];
+		AttrNumber	attnum = get_attnum(RelationGetRelid(relation), column->name);
+
+		if (attnum <= 0 || TupleDescAttr(tupdesc, attnum - 1)->atttypid != column->type)
+			row_shape_error(table, psprintf("It needs a column \"%s\" of type %s.",
+											column->name, format_type_be(column->type)));
+		table->attnums[i] = attnum;
+	}
+}
+
+/* Is it a unique index over exactly the key columns, in their order, usable now? */
+static bool
+row_index_fits(PlatformRowTable *table, Relation index)
+{
+	Form_pg_index form = index->rd_index;
+
+	if (index->rd_rel->relam != BTREE_AM_OID || !form->indisunique || !form->indisvalid ||
+		!form->indimmediate || form->indnkeyatts != table->nkeys ||
+		RelationGetIndexPredicate(index) != NIL)
+		return false;
+	for (int i = 0; i < table->nkeys; i++)
+		if (form->indkey.values[i] != table->attnums[i])
+			return false;
+	return true;
+}
+
+static void
+row_build_scankeys(PlatformRowTable *table, Relation index)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+	for (int i = 0; i < table->nkeys; i++)
+	{
+		Oid			type = index->rd_opcintype[i];
+		Oid			operator = get_opfamily_member(index->rd_opfamily[i], type, type,
+												   BTEqualStrategyNumber);
+
+		if (!OidIsValid(operator))
+			elog(ERROR, "missing equality operator for type %u", type);
+		ScanKeyInit(&table->scankeys[i], i + 1, BTEqualStrategyNumber,
+					get_opcode(operator), (Datum) 0);
+		table->scankeys[i].sk_collation = index->rd_indcollation[i];
+	}
+	MemoryContextSwitchTo(old);
+}
+
+/* Fills what is private in table; the relation is open and locked. */
+static void
+row_resolve(PlatformRowTable *table, Relation relation)
+{
+	List	   *indexes;
+	ListCell   *cell;
+
+	if (relation->rd_rel->relkind != RELKIND_RELATION)
+		row_shape_error(table, "It must be an ordinary table.");
+	row_find_columns(table, relation);
+
+	table->indexid = InvalidOid;
+	indexes = RelationGetIndexList(relation);
+	foreach(cell, indexes)
+	{
+		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
+
+		if (!OidIsValid(table->indexid) && row_index_fits(table, index))
+		{
+			row_build_scankeys(table, index);
+			table->indexid = RelationGetRelid(index);
+		}
+		index_close(index, AccessShareLock);
+	}
+	list_free(indexes);
+	if (!OidIsValid(table->indexid))
+		row_shape_error(table, "It needs its primary key.");
+}
+
+/* What heap access does not ask, being below the executor. */
+static void
+row_require_writable(void)
+{
+	if (XactReadOnly)
+		PreventCommandIfReadOnly("UPDATE");
+	PreventCommandIfParallelMode("UPDATE");
+	PreventCommandDuringRecovery("UPDATE");
+}
+
+void
+platform_row_open(PlatformRow *row, PlatformRowTable *table)
+{
+	Relation	relation;
+	int			natts;
+
+	row_require_writable();
+	for (;;)
+	{
+		if (!platform_cache_is_valid(&table->cache))
+			platform_cache_begin_fill(&table->cache);
+		else if (OidIsValid(table->indexid))
+		{
+			/* Taking the lock may bring news. */
+			relation = try_relation_open(table->cache.relids[0], RowExclusiveLock);
+			if (relation != NULL && table->cache.valid)
+				break;
+			if (relation != NULL)
+				relation_close(relation, RowExclusiveLock);
+			platform_cache_discard(&table->cache);
+			continue;
+		}
+		table->indexid = InvalidOid;
+		if (!OidIsValid(table->cache.relids[0]))
+			platform_relation_oid(table->cache.tables[0], false);
+		relation = table_open(table->cache.relids[0], RowExclusiveLock);
+		row_resolve(table, relation);
+		if (table->cache.valid)
+			break;
+		table_close(relation, RowExclusiveLock);
+	}
+
+	natts = RelationGetDescr(relation)->natts;
+	row->table = table;
+	row->relation = relation;
+	row->index = index_open(table->indexid, RowExclusiveLock);
+	row->slot = table_slot_create(relation, NULL);
+	row->new_slot = NULL;
+	row->scan = NULL;
+	row->values = palloc(natts * sizeof(Datum));
+	row->isnull = palloc(natts * sizeof(bool));
+	memcpy(row->scankeys, table->scankeys, table->nkeys * sizeof(ScanKeyData));
+}
+
+void
+platform_row_close(PlatformRow *row)
+{
+	if (row->new_slot != NULL)
+		ExecDropSingleTupleTableSlot(row->new_slot);
+	ExecDropSingleTupleTableSlot(row->slot);
+	pfree(row->values);
+	pfree(row->isnull);
+	index_close(row->index, NoLock);
+	table_close(row->relation, NoLock);
+}
+
+/* Takes over the version in the slot. */
+static void
+row_load(PlatformRow *row)
+{
+	int			natts = RelationGetDescr(row->relation)->natts;
+
+	slot_getallattrs(row->slot);
+	memcpy(row->values, row->slot->tts_values, natts * sizeof(Datum));
+	memcpy(row->isnull, row->slot->tts_isnull, natts * sizeof(bool));
+	row->tid = row->slot->tts_tid;
+}
+
+static void
+row_begin(PlatformRow *row, int nkeys, Snapshot snapshot)
+{
+#if PG_VERSION_NUM >= 180000
+	row->scan = index_beginscan(row->relation, row->index, snapshot, NULL, nkeys, 0);
+#else
+	row->scan = index_beginscan(row->relation, row->index, snapshot, nkeys, 0);
+#endif
+	index_rescan(row->scan, row->scankeys, nkeys, NULL, 0);
+}
+
+void
+platform_row_scan_begin(PlatformRow *row, const Datum *keys, int nkeys, bool latest)
+{
+	for (int i = 0; i < nkeys; i++)
+		row->scankeys[i].sk_argument = keys[i];
+	row->scan_pushed_snapshot = latest;
+	if (latest)
+		platform_push_latest_snapshot();
+	row_begin(row, nkeys, latest ? GetActiveSnapshot() : SnapshotSelf);
+}
+
+bool
+platform_row_scan_next(PlatformRow *row)
+{
+	if (!index_getnext_slot(row->scan, ForwardScanDirection, row->slot))
+		return false;
+	row_load(row);
+	return true;
+}
+
+void
+platform_row_scan_end(PlatformRow *row)
+{
+	index_endscan(row->scan);
+	row->scan = NULL;
+	if (row->scan_pushed_snapshot)
+		PopActiveSnapshot();
+}
+
+bool
+platform_row_find(PlatformRow *row, const Datum *keys)
+{
+	bool		latest = false;
+	bool		found;
+
+	do
+	{
+		platform_row_scan_begin(row, keys, row->table->nkeys, latest);
+		found = platform_row_scan_next(row);
+		platform_row_scan_end(row);
+		latest = !latest;
+	} while (!found && latest);
+	return found;
+}
+
+/* The version moved to another page, or an indexed column changed. */
+static void
+row_insert_index_entries(PlatformRow *row, bool only_summarizing)
+{
+	EState	   *estate = CreateExecutorState();
+	ResultRelInfo *result = makeNode(ResultRelInfo);
+
+	InitResultRelInfo(result, row->relation, 0, NULL, 0);
+	ExecOpenIndices(result, false);
+#if PG_VERSION_NUM >= 160000
+	ExecInsertIndexTuples(result, row->new_slot, estate, false, false, NULL, NIL,
+						  only_summarizing);
+#else
+	ExecInsertIndexTuples(result, row->new_slot, estate, false, false, NULL, NIL);
+#endif
+	ExecCloseIndices(result);
+	FreeExecutorState(estate);
+	pfree(result);
+}
+
+PlatformRowResult
+platform_row_update(PlatformRow *row, bool wait)
+{
+	HeapTuple	tuple;
+	TM_FailureData failure;
+	LockTupleMode lockmode;
+	TM_Result	result;
+#if PG_VERSION_NUM >= 160000
+	TU_UpdateIndexes update_indexes;
+#else
+	bool		update_indexes;
+#endif
+
+	if (row->new_slot == NULL)
+		row->new_slot = MakeSingleTupleTableSlot(RelationGetDescr(row->relation),
+												 &TTSOpsHeapTuple);
+	tuple = heap_form_tuple(RelationGetDescr(row->relation), row->values, row->isnull);
+	tuple->t_tableOid = RelationGetRelid(row->relation);
+	ExecForceStoreHeapTuple(tuple, row->new_slot, true);
+
+	result = table_tuple_update(row->relation, &row->tid, row->new_slot,
+								GetCurrentCommandId(true), InvalidSnapshot,
+								InvalidSnapshot, wait, &failure, &lockmode,
+								&update_indexes);
+	switch (result)
+	{
+		case TM_Ok:
+			break;
+		case TM_BeingModified:
+			return ROW_BUSY;
+		case TM_SelfModified:
+		case TM_Invisible:
+			/* This command wrote the row by other means: become able to see it. */
+			CommandCounterIncrement();
+			return ROW_CHANGED;
+		default:
+			return ROW_CHANGED;
+	}
+
+	row->tid = row->new_slot->tts_tid;
+#if PG_VERSION_NUM >= 160000
+	if (update_indexes != TU_None)
+		row_insert_index_entries(row, update_indexes == TU_Summarizing);
+#else
+	if (update_indexes)
+		row_insert_index_entries(row, false);
+#endif
+
+	/* A second update in the same command must find this one. */
+	CommandCounterIncrement();
+	return ROW_DONE;
+}
+
+bool
+platform_row_lock(PlatformRow *row)
+{
+	TM_FailureData failure;
+	ItemPointerData tid = row->tid;
+	TM_Result	result;
+
+	result = table_tuple_lock(row->relation, &tid, InvalidSnapshot, row->slot,
+							  GetCurrentCommandId(true), LockTupleNoKeyExclusive,
+							  LockWaitBlock, TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure);
+	if (result == TM_SelfModified || result == TM_Invisible)
+	{
+		CommandCounterIncrement();
+		return false;
+	}
+	if (result != TM_Ok)
+		return false;
+	row_load(row);
+	return true;
+}

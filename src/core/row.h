@@ -1,0 +1,150 @@
+/*
+ * row.h
+ *	  Direct access to one row by its key: for counters, past the executor.
+ *
+ * An update is a compare-and-swap: it takes effect when the row is still the
+ * version that was found and nobody holds it, and otherwise says so without
+ * waiting. It is an ordinary versioned, logged, transactional heap update,
+ * HOT where the page has room, with index entries where it has not.
+ *
+ * What it passes by: triggers, CHECKs, foreign keys, row security, generated
+ * columns. Hence only for tables whose rows nobody else writes; the first
+ * version of a row is inserted by SQL, so that keys and checks hold.
+ *
+ * Rows are found as they are now, also in REPEATABLE READ and SERIALIZABLE,
+ * without predicate locks: such a table behaves as in READ COMMITTED.
+ */
+#ifndef PLATFORM_ROW_H
+#define PLATFORM_ROW_H
+
+#include "access/genam.h"
+#include "access/skey.h"
+#include "executor/tuptable.h"
+#include "utils/rel.h"
+
+#include "core/cache.h"
+
+#define PLATFORM_ROW_MAX_KEYS		6
+#define PLATFORM_ROW_MAX_COLUMNS	24
+
+typedef struct PlatformRowColumn
+{
+	const char *name;
+	Oid			type;
+} PlatformRowColumn;
+
+/*
+ * A table, static. The first nkeys columns must be those of a unique index, in
+ * its order. Columns that the list does not name are kept as they are.
+ */
+typedef struct PlatformRowTable
+{
+	PlatformCache cache;		/* .name, .tables = {the table} */
+	int			nkeys;
+	int			ncolumns;
+	PlatformRowColumn columns[PLATFORM_ROW_MAX_COLUMNS];
+
+	/* private: found when the cache is filled */
+	Oid			indexid;
+	AttrNumber	attnums[PLATFORM_ROW_MAX_COLUMNS];
+	ScanKeyData scankeys[PLATFORM_ROW_MAX_KEYS];
+} PlatformRowTable;
+
+/* An open table and the row found last; lives in the memory context of open. */
+typedef struct PlatformRow
+{
+	PlatformRowTable *table;
+	Relation	relation;
+	Relation	index;
+	TupleTableSlot *slot;		/* pins the page of the version found */
+	TupleTableSlot *new_slot;	/* the version written */
+	IndexScanDesc scan;
+	bool		scan_pushed_snapshot;
+	ItemPointerData tid;
+	Datum	   *values;			/* of all attributes; by reference into the slot */
+	bool	   *isnull;
+	ScanKeyData scankeys[PLATFORM_ROW_MAX_KEYS];
+} PlatformRow;
+
+typedef enum PlatformRowResult
+{
+	ROW_DONE,
+	ROW_CHANGED,				/* another version is newest: find it again */
+	ROW_BUSY					/* a transaction in progress holds it */
+} PlatformRowResult;
+
+/* Once, from _PG_init. */
+extern void platform_row_register(PlatformRowTable *table);
+
+/*
+ * Opens for reading and writing, with the lock of an UPDATE, kept to the end
+ * of the transaction. Refuses read-only transactions (25006).
+ */
+extern void platform_row_open(PlatformRow *row, PlatformRowTable *table);
+extern void platform_row_close(PlatformRow *row);
+
+/* The newest version that is committed or of this transaction. */
+extern bool platform_row_find(PlatformRow *row, const Datum *keys);
+
+/*
+ * Writes the values as a new version. wait only for a row that this
+ * transaction has locked. On ROW_DONE further updates continue from there.
+ */
+extern PlatformRowResult platform_row_update(PlatformRow *row, bool wait);
+
+/*
+ * Locks the row found against other updates, waiting for who holds it, and
+ * reads its newest version. False when it is gone.
+ */
+extern bool platform_row_lock(PlatformRow *row);
+
+/*
+ * Iterates over the rows with the first nkeys keys. latest: in one snapshot of
+ * now, else each row as it is when visited (which may miss a row that moves).
+ */
+extern void platform_row_scan_begin(PlatformRow *row, const Datum *keys, int nkeys, bool latest);
+extern bool platform_row_scan_next(PlatformRow *row);
+extern void platform_row_scan_end(PlatformRow *row);
+
+/* Column by its place in table->columns. */
+static inline Datum
+platform_row_get(const PlatformRow *row, int column, bool *isnull)
+{
+	int			i = row->table->attnums[column] - 1;
+
+	*isnull = row->isnull[i];
+	return row->values[i];
+}
+
+static inline int64
+platform_row_get_int64(const PlatformRow *row, int column, int64 otherwise)
+{
+	int			i = row->table->attnums[column] - 1;
+
+	return row->isnull[i] ? otherwise : DatumGetInt64(row->values[i]);
+}
+
+static inline int
+platform_row_get_int16(const PlatformRow *row, int column, int otherwise)
+{
+	int			i = row->table->attnums[column] - 1;
+
+	return row->isnull[i] ? otherwise : DatumGetInt16(row->values[i]);
+}
+
+static inline void
+platform_row_set(PlatformRow *row, int column, Datum value)
+{
+	int			i = row->table->attnums[column] - 1;
+
+	row->values[i] = value;
+	row->isnull[i] = false;
+}
+
+static inline void
+platform_row_set_null(PlatformRow *row, int column)
+{
+	row->isnull[row->table->attnums[column] - 1] = true;
+}
+
+#endif							/* PLATFORM_ROW_H */
