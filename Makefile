@@ -67,7 +67,9 @@ sql/platform--$(EXTVERSION).sql: sql/preamble.sql sql/postamble.sql sql/migratio
 #	make demo	then make demo-stop
 #	make bench	BENCH="name ..."
 #	make matrix	FETCH=yes fetches the versions that are missing
-.PHONY: test demo demo-stop bench lint matrix
+.PHONY: test demo demo-stop bench lint matrix typedefs.list
 test demo demo-stop bench lint matrix:
 	@bash test/kit/$@.sh
+typedefs.list:
+	bash test/kit/typedefs.sh >$@
 export SUITES BENCH FETCH MATRIX_DIR

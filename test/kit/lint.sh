@@ -110,6 +110,12 @@ check "every function is in doc/" "$tmp/found"
 grep -hoE '"platform\.[a-z_]+"' $(grep -lE 'DefineCustom[A-Za-z]*Variable' $c) | tr -d '"' | sort -u |
 	while read -r name; do grep -q "\`$name\`" doc/settings.md || echo "$name"; done >"$tmp/found"
 check "every setting is in doc/settings.md" "$tmp/found"
+grep -oHE '\]\([^)#:]+' README.md CHANGELOG.md doc/*.md | sed 's/](//' |
+	while IFS=: read -r file target; do [ -e "$(dirname "$file")/$target" ] || echo "$file: $target"; done >"$tmp/found"
+check "no link leads nowhere" "$tmp/found"
+
+bash test/kit/typedefs.sh | LC_ALL=C comm -3 - typedefs.list >"$tmp/found"
+check "typedefs.list is the source's (make typedefs.list)" "$tmp/found"
 
 echo "lint: $passed checks hold, $failed do not"
 [ "$failed" = 0 ]
