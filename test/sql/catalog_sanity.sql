@@ -52,9 +52,9 @@ SELECT t.typname FROM pg_catalog.pg_type AS t LEFT JOIN pg_catalog.pg_class AS c
 WHERE t.typnamespace = 'platform'::regnamespace AND t.typcategory <> 'A' AND coalesce(c.relkind, 'c') = 'c'
 	AND pg_catalog.obj_description(t.oid, 'pg_type') IS NULL;
 -- TABLES
--- each has a kind, and is the user's unless it is one of the two catalogues
+-- each has a kind, and is the user's unless it is one of the extension's catalogues
 SELECT relname FROM our_tables WHERE (kind IS NULL) <> is_member;
-SELECT relname FROM our_tables WHERE is_member AND relname NOT IN ('migrations', 'member_privileges');
+SELECT relname FROM our_tables WHERE is_member AND relname NOT IN ('migrations', 'member_privileges', 'demo_data');
 -- row security everywhere, and a policy on each tenant's table that members may reach
 SELECT relname FROM our_tables WHERE NOT is_member AND NOT relrowsecurity;
 SELECT t.relname FROM our_tables AS t
