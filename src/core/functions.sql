@@ -29,6 +29,12 @@ AS 'MODULE_PATHNAME', 'platform_invalidate_cache';
 COMMENT ON FUNCTION platform.invalidate_cache() IS
 	'Trigger function, AFTER: tells every session at commit that the table''s contents changed. Errors: 39P01 when fired otherwise.';
 
+CREATE OR REPLACE FUNCTION platform.refuse_change() RETURNS trigger
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_refuse_change';
+COMMENT ON FUNCTION platform.refuse_change() IS
+	'Trigger function, BEFORE UPDATE, DELETE or TRUNCATE: refuses it for everybody. Errors: PT409; 39P01 when fired otherwise.';
+
 CREATE OR REPLACE FUNCTION platform.touch_updated_at() RETURNS trigger
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_touch_updated_at';

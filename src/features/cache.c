@@ -377,49 +377,37 @@ terms_from_rows(const FlagRow *own, const FlagRow *tier, FeatureTerms *terms)
 	}
 }
 
-/* What consumption needs to know; any caller: access is checked before. */
+/* The effective limits and how they are enforced; zeroed terms become complete. */
 void
-platform_feature_terms(const pg_uuid_t *organization, const char *feature, int feature_length,
-					   FeatureTerms *terms)
+platform_flag_limits(FlagCache *cache, const pg_uuid_t *organization, uint16 feature,
+					 TimestampTz now, FeatureTerms *terms)
 {
-	FlagCache  *cache = platform_flag_cache(organization);
 	const FlagOrganization *owner = platform_flag_organization(cache, organization);
-	TimestampTz now = GetCurrentTimestamp();
+	FlagKey		key = {.organization = *organization, .feature = feature};
 	TimestampTz ignored = DT_NOEND;
-	FlagKey		key = {.organization = *organization};
-	FlagEntry	scratch;
 	const FlagEntry *entry;
 	const FlagRow *tenant;
 
-	*terms = (FeatureTerms)
-	{
-		.reason = FEATURE_FLAG_NOT_FOUND,
-			.daily_limit = FEATURE_LIMIT_NONE,
-			.monthly_limit = FEATURE_LIMIT_NONE,
-			.soft_percent = FEATURE_SOFT_PERCENT,
-			.enforcement = FEATURE_ENFORCE_HARD,
-			.timezone = "UTC",
-			.anchor_day = 1,
-	};
-	key.feature = platform_name_id(&cache->feature_names, feature, feature_length);
-	if (owner != NULL && !owner->missing)
-	{
-		terms->timezone = cache->timezone_names.names[owner->timezone];
-		terms->anchor_day = owner->anchor_day;
-	}
-	if (key.feature == FEATURE_UNKNOWN)
-		return;
-
-	entry = platform_flag_resolve(cache, &key, &scratch);
-	terms->enabled = FLAG_ANSWER_ENABLED(entry->answer);
-	terms->reason = FLAG_ANSWER_REASON(entry->answer);
+	terms->daily_limit = FEATURE_LIMIT_NONE;
+	terms->monthly_limit = FEATURE_LIMIT_NONE;
+	terms->soft_percent = FEATURE_SOFT_PERCENT;
+	terms->enforcement = FEATURE_ENFORCE_HARD;
+	terms->timezone = "UTC";
+	terms->anchor_day = 1;
 	if (owner == NULL || owner->missing)
 		return;
+	terms->timezone = cache->timezone_names.names[owner->timezone];
+	terms->anchor_day = owner->anchor_day;
+	if (feature == FEATURE_UNKNOWN)
+		return;
 
-	terms_from_rows(platform_flag_open_row(cache, entry->platform_row, now, &ignored),
-					platform_flag_open_row(cache, platform_flag_tier_row(cache, owner, key.feature),
+	entry = platform_flag_entry(cache, &key);
+	terms_from_rows(platform_flag_open_row(cache, entry ? entry->platform_row : 0, now, &ignored),
+					platform_flag_open_row(cache, platform_flag_tier_row(cache, owner, feature),
 										   now, &ignored),
 					terms);
+	if (entry == NULL)
+		return;
 	terms->monthly_limit = add_credit(cache, terms->monthly_limit, entry->credit, now);
 	tenant = platform_flag_open_row(cache, entry->tenant_row, now, &ignored);
 	if (tenant != NULL)
@@ -427,4 +415,26 @@ platform_feature_terms(const pg_uuid_t *organization, const char *feature, int f
 		terms->daily_limit = smaller_limit(terms->daily_limit, tenant->daily_limit);
 		terms->monthly_limit = smaller_limit(terms->monthly_limit, tenant->monthly_limit);
 	}
+}
+
+/* What consumption needs to know; any caller: access is checked before. */
+void
+platform_feature_terms(const pg_uuid_t *organization, const char *feature, int feature_length,
+					   FeatureTerms *terms)
+{
+	FlagCache  *cache = platform_flag_cache(organization);
+	FlagKey		key = {.organization = *organization};
+
+	key.feature = platform_name_id(&cache->feature_names, feature, feature_length);
+	terms->enabled = false;
+	terms->reason = FEATURE_FLAG_NOT_FOUND;
+	if (key.feature != FEATURE_UNKNOWN)
+	{
+		FlagEntry	scratch;
+		const FlagEntry *entry = platform_flag_resolve(cache, &key, &scratch);
+
+		terms->enabled = FLAG_ANSWER_ENABLED(entry->answer);
+		terms->reason = FLAG_ANSWER_REASON(entry->answer);
+	}
+	platform_flag_limits(cache, organization, key.feature, GetCurrentTimestamp(), terms);
 }

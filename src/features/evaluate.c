@@ -213,6 +213,7 @@ prerequisites_hold(Evaluation *evaluation, const Feature *feature, uint16 id, in
 		uint16		needed = feature->prerequisites[i];
 		FlagMemo   *memo;
 
+		answer->prerequisite_known = true;
 		answer->prerequisite = needed;
 		answer->prerequisite_reason = FEATURE_FLAG_NOT_FOUND;
 		if (needed == FEATURE_UNKNOWN)
@@ -238,6 +239,7 @@ prerequisites_hold(Evaluation *evaluation, const Feature *feature, uint16 id, in
 			return false;
 		}
 	}
+	answer->prerequisite_known = false;
 	answer->prerequisite = FEATURE_UNKNOWN;
 	return true;
 }

@@ -167,7 +167,8 @@ typedef struct FeatureAnswer
 	TimestampTz holds_until;	/* no window opens or closes before */
 	int			bucket;			/* -1: not hashed */
 	const FlagRow *row;			/* what decided in layers 5 and 6 */
-	uint16		prerequisite;	/* the one that failed */
+	bool		prerequisite_known; /* the next three say which one failed */
+	uint16		prerequisite;	/* FEATURE_UNKNOWN for one that does not exist */
 	FeatureReason prerequisite_reason;
 	bool		prerequisite_cycle;
 } FeatureAnswer;
@@ -214,6 +215,8 @@ extern uint64 platform_flag_estimate_rows(void);
 extern void platform_flag_cache_init(void);
 extern FlagCache *platform_flag_cache(const pg_uuid_t *organization);
 extern FlagCache *platform_flag_cache_whole(void);
+extern void platform_flag_limits(FlagCache *cache, const pg_uuid_t *organization, uint16 feature,
+								 TimestampTz now, FeatureTerms *terms);
 extern bool platform_flag_check(const pg_uuid_t *organization, const char *feature, int length);
 extern const FlagEntry *platform_flag_resolve(FlagCache *cache, const FlagKey *key,
 											  FlagEntry *scratch);
@@ -230,6 +233,14 @@ extern const FlagRow *platform_flag_open_row(const FlagCache *cache, uint32 inde
 											 TimestampTz now, TimestampTz *holds_until);
 extern uint32 platform_flag_tier_row(const FlagCache *cache,
 									 const FlagOrganization *organization, uint16 feature);
+
+/* flags.c: what explain_feature() and feature_state_at() have in common */
+extern void platform_feature_arguments(FunctionCallInfo fcinfo, const pg_uuid_t **organization,
+									   text **feature);
+extern void platform_feature_not_found(const char *feature) pg_attribute_noreturn();
+extern void platform_feature_answer_values(const FlagCache *cache, const FlagSubject *subject,
+										   const FeatureAnswer *answer, const char *disabled_reason,
+										   Datum *values, bool *nulls);
 
 /* variants.c */
 extern int	platform_feature_variants_parse(Jsonb *variants, const char *feature,

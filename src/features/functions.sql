@@ -1,4 +1,151 @@
--- features
+-- features: checks
+
+CREATE OR REPLACE FUNCTION platform.is_feature_enabled(organization_id uuid, feature text, targeting_key text DEFAULT NULL) RETURNS boolean
+LANGUAGE c STABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'platform_is_feature_enabled';
+COMMENT ON FUNCTION platform.is_feature_enabled(uuid, text, text) IS
+	'Is the feature on for the organization? targeting_key places a percentage rollout (default: the organization''s id). False for NULL, for an unknown feature or organization, and for an organization that the caller may not act for. Sees what is committed now, whatever the isolation level.';
+INSERT INTO platform.member_privileges VALUES ('function', 'is_feature_enabled(uuid, text, text)', 'EXECUTE');
+
+CREATE OR REPLACE FUNCTION platform.require_feature(organization_id uuid, feature text, targeting_key text DEFAULT NULL) RETURNS void
+LANGUAGE c STABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'platform_require_feature';
+COMMENT ON FUNCTION platform.require_feature(uuid, text, text) IS
+	'Raises PT403 unless the feature is on for the organization, with the reason in DETAIL. Errors: PT403, PT404 unknown feature, 42501 another organization, 22004 NULL.';
+INSERT INTO platform.member_privileges VALUES ('function', 'require_feature(uuid, text, text)', 'EXECUTE');
+
+CREATE OR REPLACE FUNCTION platform.explain_feature(organization_id uuid, feature text, targeting_key text DEFAULT NULL,
+	OUT enabled boolean, OUT reason text, OUT layer text, OUT variant text, OUT detail jsonb)
+LANGUAGE c STABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'platform_explain_feature';
+COMMENT ON FUNCTION platform.explain_feature(uuid, text, text) IS
+	'The answer of is_feature_enabled() with its reason (FLAG_NOT_FOUND, KILLED, ORG_INACTIVE, PREREQUISITE_FAILED, ORG_OVERRIDE, PLAN, SPLIT, DEFAULT), the table or setting that decided, the variant, and details. Errors: 42501 another organization, 22004 NULL.';
+INSERT INTO platform.member_privileges VALUES ('function', 'explain_feature(uuid, text, text)', 'EXECUTE');
+
+CREATE OR REPLACE FUNCTION platform.feature_variant(organization_id uuid, feature text, targeting_key text DEFAULT NULL,
+	OUT variant text, OUT payload jsonb)
+LANGUAGE c STABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'platform_feature_variant';
+COMMENT ON FUNCTION platform.feature_variant(uuid, text, text) IS
+	'The variant of the feature that falls to the targeting key (default: the organization''s id), with its payload. Both NULL when the feature is off or has no variants, for NULL, and for an organization that the caller may not act for.';
+INSERT INTO platform.member_privileges VALUES ('function', 'feature_variant(uuid, text, text)', 'EXECUTE');
+
+CREATE OR REPLACE FUNCTION platform.organization_features(organization_id uuid)
+RETURNS TABLE (feature text, enabled boolean, reason text, layer text, variant text, daily_limit bigint, monthly_limit bigint)
+LANGUAGE c STABLE PARALLEL SAFE ROWS 20
+AS 'MODULE_PATHNAME', 'platform_organization_features';
+COMMENT ON FUNCTION platform.organization_features(uuid) IS
+	'Every feature for one organization at one moment; limits are the effective ones, NULL for none. Errors: 42501 another organization, 22004 NULL.';
+INSERT INTO platform.member_privileges VALUES ('function', 'organization_features(uuid)', 'EXECUTE');
+
+CREATE OR REPLACE FUNCTION platform.organizations_with_feature(feature text) RETURNS SETOF uuid
+LANGUAGE c STABLE PARALLEL SAFE ROWS 1000 COST 1000
+AS 'MODULE_PATHNAME', 'platform_organizations_with_feature';
+COMMENT ON FUNCTION platform.organizations_with_feature(text) IS
+	'The organizations for which the feature is on, in one pass; for a member only its own. No row for NULL or an unknown feature.';
+INSERT INTO platform.member_privileges VALUES ('function', 'organizations_with_feature(text)', 'EXECUTE');
+
+CREATE OR REPLACE FUNCTION platform.feature_state_at(organization_id uuid, feature text, at timestamptz,
+	OUT enabled boolean, OUT reason text, OUT layer text, OUT detail jsonb)
+LANGUAGE c STABLE PARALLEL SAFE COST 1000
+AS 'MODULE_PATHNAME', 'platform_feature_state_at';
+COMMENT ON FUNCTION platform.feature_state_at(uuid, text, timestamptz) IS
+	'What explain_feature() would have answered at a moment, by the history of the tables; the setting platform.kill_switches has none. Errors: 42501 another organization, 22004 NULL.';
+INSERT INTO platform.member_privileges VALUES ('function', 'feature_state_at(uuid, text, timestamptz)', 'EXECUTE');
+
+-- features: writers
+
+CREATE OR REPLACE FUNCTION platform.set_feature_flag(organization_id uuid, feature text, enabled boolean DEFAULT NULL, reason text DEFAULT NULL,
+	daily_limit bigint DEFAULT NULL, monthly_limit bigint DEFAULT NULL, active_from timestamptz DEFAULT NULL, active_to timestamptz DEFAULT NULL,
+	soft_percent smallint DEFAULT NULL, enforcement text DEFAULT NULL) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_set_feature_flag';
+COMMENT ON FUNCTION platform.set_feature_flag(uuid, text, boolean, text, bigint, bigint, timestamptz, timestamptz, smallint, text) IS
+	'Operators and platform staff set what the platform grants an organization (org_feature_flags); its administrators set its own row (tenant_feature_flags), which only narrows. NULL leaves a value, -1 removes a limit. Errors: PT404 unknown feature or organization, 42501, 22004, 23514.';
+INSERT INTO platform.member_privileges VALUES ('function', 'set_feature_flag(uuid, text, boolean, text, bigint, bigint, timestamptz, timestamptz, smallint, text)', 'EXECUTE');
+
+CREATE OR REPLACE FUNCTION platform.clear_feature_flag(organization_id uuid, feature text) RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_clear_feature_flag';
+COMMENT ON FUNCTION platform.clear_feature_flag(uuid, text) IS
+	'Removes the row that set_feature_flag() by the same caller writes; false when there was none. Errors: 42501, 22004.';
+INSERT INTO platform.member_privileges VALUES ('function', 'clear_feature_flag(uuid, text)', 'EXECUTE');
+
+CREATE OR REPLACE FUNCTION platform.set_global_feature_flag(feature text, enabled boolean DEFAULT NULL, reason text DEFAULT NULL,
+	default_enabled boolean DEFAULT NULL, rollout numeric DEFAULT NULL, kind text DEFAULT NULL, description text DEFAULT NULL,
+	variants jsonb DEFAULT NULL, prerequisites text[] DEFAULT NULL, active_from timestamptz DEFAULT NULL, active_to timestamptz DEFAULT NULL) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_set_global_feature_flag';
+COMMENT ON FUNCTION platform.set_global_feature_flag(text, boolean, text, boolean, numeric, text, text, jsonb, text[], timestamptz, timestamptz) IS
+	'Defines a feature or changes it; enabled = false is the kill switch; rollout in percent, -1 removes it. NULL leaves a value. Operators and platform staff. Errors: PT422 variants or prerequisites, 23514, 42501, 22004.';
+INSERT INTO platform.member_privileges VALUES ('function', 'set_global_feature_flag(text, boolean, text, boolean, numeric, text, text, jsonb, text[], timestamptz, timestamptz)', 'EXECUTE');
+
+CREATE OR REPLACE FUNCTION platform.set_tier_feature(tier text, feature text, enabled boolean DEFAULT NULL, daily_limit bigint DEFAULT NULL, monthly_limit bigint DEFAULT NULL,
+	soft_percent smallint DEFAULT NULL, enforcement text DEFAULT NULL, active_from timestamptz DEFAULT NULL, active_to timestamptz DEFAULT NULL) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_set_tier_feature';
+COMMENT ON FUNCTION platform.set_tier_feature(text, text, boolean, bigint, bigint, smallint, text, timestamptz, timestamptz) IS
+	'What a plan includes. NULL leaves a value, -1 removes a limit. Operators and platform staff. Errors: PT404 unknown feature, 23514, 42501, 22004.';
+INSERT INTO platform.member_privileges VALUES ('function', 'set_tier_feature(text, text, boolean, bigint, bigint, smallint, text, timestamptz, timestamptz)', 'EXECUTE');
+
+CREATE OR REPLACE FUNCTION platform.clear_tier_feature(tier text, feature text) RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_clear_tier_feature';
+COMMENT ON FUNCTION platform.clear_tier_feature(text, text) IS
+	'Removes a plan''s row for a feature; false when there was none. Operators and platform staff. Errors: 42501, 22004.';
+INSERT INTO platform.member_privileges VALUES ('function', 'clear_tier_feature(text, text)', 'EXECUTE');
+
+-- features: triggers
+
+CREATE OR REPLACE FUNCTION platform.check_feature_definition() RETURNS trigger
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_check_feature_definition';
+COMMENT ON FUNCTION platform.check_feature_definition() IS
+	'Trigger function of global_feature_flags, BEFORE row: keeps disabled_at, disabled_by, salt and updated_at. Errors: PT422 variants, prerequisites; 23503 a feature that another needs.';
+
+CREATE OR REPLACE FUNCTION platform.check_feature_row() RETURNS trigger
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_check_feature_row';
+COMMENT ON FUNCTION platform.check_feature_row() IS
+	'Trigger function of org_feature_flags, tenant_feature_flags and tier_features, BEFORE row: keeps disabled_at, disabled_by and updated_at.';
+
+CREATE OR REPLACE FUNCTION platform.record_flag_change() RETURNS trigger
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_record_flag_change';
+COMMENT ON FUNCTION platform.record_flag_change() IS
+	'Trigger function of the flag tables and organizations, AFTER row: invalidates every session''s flags, writes the history, notifies the channel platform_feature_flags.';
+
+CREATE OR REPLACE FUNCTION platform.enforce_feature() RETURNS trigger
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_enforce_feature';
+COMMENT ON FUNCTION platform.enforce_feature() IS
+	'Trigger function for any table with organization_id, BEFORE INSERT OR UPDATE row, arguments (feature[, column]): refuses a row whose organization does not have the feature; with a column only when it is true or not null. Errors: PT403; 22023, 42703, 39P01 when attached wrongly.';
+
+-- features: what members may do with the tables (row security limits it to their organization)
+
+INSERT INTO platform.member_privileges VALUES
+	('table', 'org_feature_flags', 'SELECT'),
+	('table', 'feature_credits', 'SELECT'),
+	('table', 'tenant_feature_flags', 'SELECT'),
+	('table', 'tenant_feature_flags', 'INSERT (organization_id, feature, enabled, disabled_reason, daily_limit, monthly_limit, active_from, active_to)'),
+	('table', 'tenant_feature_flags', 'UPDATE (enabled, disabled_reason, daily_limit, monthly_limit, active_from, active_to)'),
+	('table', 'tenant_feature_flags', 'DELETE');
+
+-- features: rollout
+
+CREATE OR REPLACE FUNCTION platform.murmur3(data bytea, seed bigint DEFAULT 0) RETURNS bigint
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'platform_murmur3';
+COMMENT ON FUNCTION platform.murmur3(bytea, bigint) IS
+	'MurmurHash3 x86_32 as an unsigned number. NULL for NULL. Errors: 22023 for a seed outside 0 .. 4294967295.';
+INSERT INTO platform.member_privileges VALUES ('function', 'murmur3(bytea, bigint)', 'EXECUTE');
+
+CREATE OR REPLACE FUNCTION platform.rollout_bucket(salt text, key text) RETURNS integer
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'platform_rollout_bucket';
+COMMENT ON FUNCTION platform.rollout_bucket(text, text) IS
+	'The place of a key among the 100000 buckets of a rollout: on when it is less than round(percent * 1000). NULL for NULL.';
+INSERT INTO platform.member_privileges VALUES ('function', 'rollout_bucket(text, text)', 'EXECUTE');
 
 -- consumption
 

@@ -31,6 +31,20 @@ CREATE TABLE IF NOT EXISTS platform.global_feature_flags (
 	CONSTRAINT global_feature_flags_variants_check CHECK (jsonb_typeof(variants) = 'array'),
 	CONSTRAINT global_feature_flags_active_check CHECK (active_from < active_to)
 );
+COMMENT ON COLUMN platform.global_feature_flags.default_enabled IS
+	'The answer when no layer before it has one.';
+COMMENT ON COLUMN platform.global_feature_flags.kind IS
+	'What the flag is for; how long it is expected to live is in stale_feature_flags.';
+COMMENT ON COLUMN platform.global_feature_flags.rollout IS
+	'Percent of organizations, or targeting keys, for which it is on; NULL: no rollout, default_enabled decides.';
+COMMENT ON COLUMN platform.global_feature_flags.salt IS
+	'Names the rollout''s hash; the feature''s name at creation, unchanged by a rename.';
+COMMENT ON COLUMN platform.global_feature_flags.variants IS
+	'[{"name": text, "weight": integer, "payload": any}]';
+COMMENT ON COLUMN platform.global_feature_flags.prerequisites IS
+	'Features that must be on for the same organization.';
+COMMENT ON COLUMN platform.global_feature_flags.active_from IS
+	'The row counts while active_from <= now < active_to; outside the feature does not exist.';
 
 -- What a plan includes.
 CREATE TABLE IF NOT EXISTS platform.tier_features (
@@ -54,11 +68,15 @@ CREATE TABLE IF NOT EXISTS platform.tier_features (
 	CONSTRAINT tier_features_enforcement_check CHECK (enforcement IN ('hard', 'soft', 'off')),
 	CONSTRAINT tier_features_active_check CHECK (active_from < active_to)
 );
+COMMENT ON COLUMN platform.tier_features.soft_percent IS
+	'From this share of a limit on the state is soft.';
+COMMENT ON COLUMN platform.tier_features.enforcement IS
+	'hard refuses beyond the limit, soft lets pass and reports, off only counts.';
 
 -- What the platform set for one organization. Members read it; only operators write it.
 CREATE TABLE IF NOT EXISTS platform.org_feature_flags (
 	id uuid NOT NULL DEFAULT platform.uuid7(),
-	organization_id uuid NOT NULL,
+	organization_id uuid NOT NULL DEFAULT platform.default_organization_id(),
 	feature text NOT NULL,
 	enabled boolean NOT NULL DEFAULT true,
 	disabled_reason text,
@@ -80,12 +98,18 @@ CREATE TABLE IF NOT EXISTS platform.org_feature_flags (
 	CONSTRAINT org_feature_flags_enforcement_check CHECK (enforcement IN ('hard', 'soft', 'off')),
 	CONSTRAINT org_feature_flags_active_check CHECK (active_from < active_to)
 );
+COMMENT ON COLUMN platform.org_feature_flags.daily_limit IS
+	'NULL: the tier''s. 0: nothing.';
+COMMENT ON COLUMN platform.org_feature_flags.monthly_limit IS
+	'NULL: the tier''s. 0: nothing.';
+COMMENT ON COLUMN platform.org_feature_flags.active_from IS
+	'The row counts while active_from <= now < active_to; outside it is as if it were not there.';
 
 -- What the organization's own administrators set. It can only narrow what the
 -- platform allows: a feature is on when both say so, a limit is the smaller one.
 CREATE TABLE IF NOT EXISTS platform.tenant_feature_flags (
 	id uuid NOT NULL DEFAULT platform.uuid7(),
-	organization_id uuid NOT NULL,
+	organization_id uuid NOT NULL DEFAULT platform.default_organization_id(),
 	feature text NOT NULL,
 	enabled boolean NOT NULL DEFAULT true,
 	disabled_reason text,
@@ -107,7 +131,7 @@ CREATE TABLE IF NOT EXISTS platform.tenant_feature_flags (
 -- Bought credit on top of the monthly limit, while it is active.
 CREATE TABLE IF NOT EXISTS platform.feature_credits (
 	id uuid NOT NULL DEFAULT platform.uuid7(),
-	organization_id uuid NOT NULL,
+	organization_id uuid NOT NULL DEFAULT platform.default_organization_id(),
 	feature text NOT NULL,
 	amount bigint NOT NULL,
 	reason text,
@@ -225,6 +249,18 @@ CREATE TABLE IF NOT EXISTS platform.feature_flag_history (
 );
 CREATE INDEX IF NOT EXISTS feature_flag_history_organization_id_source_feature_changed_idx
 	ON platform.feature_flag_history (organization_id, source, feature, changed_at DESC);
+COMMENT ON COLUMN platform.feature_flag_history.source IS
+	'The table; organizations for a change of tier, status, calendar or deletion.';
+COMMENT ON COLUMN platform.feature_flag_history.old IS
+	'The row without its keys and times; NULL when it was new.';
+COMMENT ON COLUMN platform.feature_flag_history.new IS
+	'The row without its keys and times; NULL when it was removed.';
+COMMENT ON COLUMN platform.feature_flag_history.changed_by IS
+	'The role.';
+COMMENT ON COLUMN platform.feature_flag_history.subject IS
+	'The user that the caller''s token or context named.';
+COMMENT ON COLUMN platform.feature_flag_history.changed_at IS
+	'When it was made; others saw it when its transaction was committed.';
 
 CREATE TABLE IF NOT EXISTS platform.global_feature_flag_history (
 	id uuid NOT NULL DEFAULT platform.uuid7(),
