@@ -38,7 +38,8 @@ enum
 #define QUERY_LOAD (QUERY_READ | QUERY_LATEST | QUERY_OWNER)
 
 static PlatformQuery read_features =
-	PLATFORM_QUERY(QUERY_LOAD, FEATURE_COLUMNS " FROM platform.global_feature_flags");
+	PLATFORM_QUERY(QUERY_LOAD, FEATURE_COLUMNS " FROM platform.global_feature_flags"
+				   " ORDER BY feature COLLATE pg_catalog.\"C\"");
 
 static PlatformQuery read_tiers =
 	PLATFORM_QUERY(QUERY_LOAD, TIER_COLUMNS " FROM platform.tier_features");

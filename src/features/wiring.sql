@@ -21,6 +21,10 @@ ALTER TABLE platform.tier_features ENABLE ROW LEVEL SECURITY;
 ALTER TABLE platform.org_feature_flags ENABLE ROW LEVEL SECURITY;
 ALTER TABLE platform.tenant_feature_flags ENABLE ROW LEVEL SECURITY;
 ALTER TABLE platform.feature_credits ENABLE ROW LEVEL SECURITY;
+ALTER TABLE platform.feature_usage ENABLE ROW LEVEL SECURITY;
+ALTER TABLE platform.feature_usage_events ENABLE ROW LEVEL SECURITY;
+ALTER TABLE platform.feature_reservations ENABLE ROW LEVEL SECURITY;
+ALTER TABLE platform.feature_usage_thresholds ENABLE ROW LEVEL SECURITY;
 ALTER TABLE platform.feature_flag_history ENABLE ROW LEVEL SECURITY;
 ALTER TABLE platform.global_feature_flag_history ENABLE ROW LEVEL SECURITY;
 
@@ -44,6 +48,18 @@ CREATE POLICY tenant_feature_flags_admin_delete ON platform.tenant_feature_flags
 	USING (organization_id = platform.current_organization_id() AND platform.is_admin());
 DROP POLICY IF EXISTS feature_credits_member_select ON platform.feature_credits;
 CREATE POLICY feature_credits_member_select ON platform.feature_credits FOR SELECT
+	USING (organization_id = platform.current_organization_id());
+DROP POLICY IF EXISTS feature_usage_member_select ON platform.feature_usage;
+CREATE POLICY feature_usage_member_select ON platform.feature_usage FOR SELECT
+	USING (organization_id = platform.current_organization_id());
+DROP POLICY IF EXISTS feature_usage_events_member_select ON platform.feature_usage_events;
+CREATE POLICY feature_usage_events_member_select ON platform.feature_usage_events FOR SELECT
+	USING (organization_id = platform.current_organization_id());
+DROP POLICY IF EXISTS feature_reservations_member_select ON platform.feature_reservations;
+CREATE POLICY feature_reservations_member_select ON platform.feature_reservations FOR SELECT
+	USING (organization_id = platform.current_organization_id());
+DROP POLICY IF EXISTS feature_usage_thresholds_member_select ON platform.feature_usage_thresholds;
+CREATE POLICY feature_usage_thresholds_member_select ON platform.feature_usage_thresholds FOR SELECT
 	USING (organization_id = platform.current_organization_id());
 
 CREATE OR REPLACE TRIGGER global_feature_flags_check
@@ -190,6 +206,10 @@ DROP TRIGGER IF EXISTS tier_features_check ON platform.tier_features;
 DROP TRIGGER IF EXISTS global_feature_flags_check ON platform.global_feature_flags;
 
 -- Row security stays on: without policies it lets no member in.
+DROP POLICY IF EXISTS feature_usage_thresholds_member_select ON platform.feature_usage_thresholds;
+DROP POLICY IF EXISTS feature_reservations_member_select ON platform.feature_reservations;
+DROP POLICY IF EXISTS feature_usage_events_member_select ON platform.feature_usage_events;
+DROP POLICY IF EXISTS feature_usage_member_select ON platform.feature_usage;
 DROP POLICY IF EXISTS feature_credits_member_select ON platform.feature_credits;
 DROP POLICY IF EXISTS tenant_feature_flags_admin_delete ON platform.tenant_feature_flags;
 DROP POLICY IF EXISTS tenant_feature_flags_admin_update ON platform.tenant_feature_flags;
