@@ -3,7 +3,7 @@
 # its own in a temporary folder, loads example data and gives a guided tour. The
 # cluster stays up; make demo-stop stops and removes it.
 #
-# The tour is src/*/tour.sql, in the order of their first lines: -- tour <order> <title>
+# The tour is src/*/tour*.sql, in the order of their first lines: -- tour <order> <title>
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . test/kit/lib.sh
@@ -38,7 +38,7 @@ SELECT version, module, action FROM platform.install();
 SELECT * FROM platform.load_demo_data();
 SQL
 
-grep -H '^-- tour [0-9]' src/*/tour.sql | sed 's/^\([^:]*\):-- tour \([0-9]*\) \(.*\)/\2\t\1\t\3/' | sort -n |
+grep -H '^-- tour [0-9]' src/*/tour*.sql | sed 's/^\([^:]*\):-- tour \([0-9]*\) \(.*\)/\2\t\1\t\3/' | sort -n |
 	while IFS=$'\t' read -r _ file title; do
 		heading "$title"
 		run <"$file"
@@ -52,6 +52,11 @@ cat <<TEXT
 The server keeps running. Connect to it:
 
     $psql -h $dir -U postgres demo
+
+and ask it, for example:
+
+    SELECT * FROM platform.organization_features('d0000000-0000-4000-8000-000000000001');
+    \df platform.*
 
 Stop it and remove everything it made:
 
