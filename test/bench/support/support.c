@@ -8,11 +8,13 @@
 
 #include "commands/trigger.h"
 #include "fmgr.h"
+#include "utils/uuid.h"
 
 PG_MODULE_MAGIC;
 
 PG_FUNCTION_INFO_V1(bench_empty_trigger);
 PG_FUNCTION_INFO_V1(bench_empty_check);
+PG_FUNCTION_INFO_V1(bench_empty_uuid);
 
 /* bench_empty_trigger() returns trigger: BEFORE, FOR EACH ROW, lets the row pass. */
 Datum
@@ -29,4 +31,13 @@ Datum
 bench_empty_check(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(true);
+}
+
+/* bench_empty_uuid() returns uuid: a constant. */
+Datum
+bench_empty_uuid(PG_FUNCTION_ARGS)
+{
+	static pg_uuid_t uuid = {{0xc0, 0xde}};
+
+	PG_RETURN_UUID_P(&uuid);
 }
