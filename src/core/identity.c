@@ -18,7 +18,6 @@
 
 #include "access/parallel.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -30,6 +29,7 @@
 #include "core/error.h"
 #include "core/identity.h"
 #include "core/module.h"
+#include "core/query.h"
 
 #define CONTEXT_SETTING "platform.context"
 #define UUID_TEXT_LENGTH 36
@@ -39,6 +39,9 @@ static uint64 operator_generation = 0;
 
 /* The table whose owner decides; InvalidOid before the first install(). */
 static Oid	deciding_table = InvalidOid;
+
+/* Its owner, or InvalidOid while that is not known. */
+static Oid	known_owner = InvalidOid;
 
 static char *context_text = NULL;
 static const PlatformIdentity *context_identity = NULL;
@@ -50,6 +53,7 @@ static void
 forget_operators(void)
 {
 	operator_generation++;
+	known_owner = InvalidOid;
 	memset(platform_operator_memo, 0, sizeof(platform_operator_memo));
 }
 
@@ -66,35 +70,52 @@ operators_catalog_changed(Datum arg, int cacheid, uint32 hashvalue)
 	forget_operators();
 }
 
-/* Owner of the table, or of our schema when there is no table. */
+/* Owner of our schema, or InvalidOid. */
 static Oid
-deciding_owner(Oid relid)
+schema_owner(void)
 {
-	bool		is_table = OidIsValid(relid);
-	Oid			object = is_table ? relid : get_namespace_oid(PLATFORM_SCHEMA, true);
-	HeapTuple	tuple = SearchSysCache1(is_table ? RELOID : NAMESPACEOID,
-										ObjectIdGetDatum(object));
+	HeapTuple	tuple = SearchSysCache1(NAMESPACEOID,
+										ObjectIdGetDatum(get_namespace_oid(PLATFORM_SCHEMA, true)));
 	Oid			owner = InvalidOid;
 
 	if (HeapTupleIsValid(tuple))
 	{
-		owner = is_table ? ((Form_pg_class) GETSTRUCT(tuple))->relowner :
-			((Form_pg_namespace) GETSTRUCT(tuple))->nspowner;
+		owner = ((Form_pg_namespace) GETSTRUCT(tuple))->nspowner;
 		ReleaseSysCache(tuple);
 	}
 	return owner;
 }
 
+Oid
+platform_owner(void)
+{
+	if (unlikely(!OidIsValid(known_owner)))
+	{
+		uint64		generation = operator_generation;
+		Oid			relid = platform_relation_oid("organizations", true);
+		Oid			owner;
+
+		deciding_table = relid;
+		/* before the first table there is the migrations' own */
+		owner = platform_relation_owner(OidIsValid(relid) ? "organizations" : "schema_migrations");
+		if (generation != operator_generation)
+			return owner;
+		known_owner = owner;
+	}
+	return known_owner;
+}
+
 bool
 platform_role_is_operator(Oid role)
 {
-	Oid			relid = platform_relation_oid("organizations", true);
 	Oid			owner;
 
-	deciding_table = relid;
-	if (!OidIsValid(relid))
-		relid = platform_relation_oid("schema_migrations", true);
-	owner = deciding_owner(relid);
+	deciding_table = platform_relation_oid("organizations", true);
+	if (OidIsValid(deciding_table) ||
+		OidIsValid(platform_relation_oid("schema_migrations", true)))
+		owner = platform_owner();
+	else
+		owner = schema_owner();
 	return superuser_arg(role) || has_bypassrls_privilege(role) ||
 		(OidIsValid(owner) && has_privs_of_role(role, owner));
 }

@@ -227,14 +227,6 @@ platform_relation_owner(const char *name)
 	return owner;
 }
 
-Oid
-platform_owner(void)
-{
-	/* Before the first table there is the migrations' own. */
-	return platform_relation_owner(OidIsValid(platform_relation_oid("organizations", true)) ?
-								   "organizations" : "schema_migrations");
-}
-
 void
 platform_become_owner(PlatformUser *saved)
 {
