@@ -237,7 +237,7 @@ extern uint32 platform_flag_tier_row(const FlagCache *cache,
 /* flags.c: what explain_feature() and feature_state_at() have in common */
 extern void platform_feature_arguments(FunctionCallInfo fcinfo, const pg_uuid_t **organization,
 									   text **feature);
-extern void platform_feature_not_found(const char *feature) pg_attribute_noreturn();
+pg_noreturn extern void platform_feature_not_found(const char *feature);
 extern void platform_feature_answer_values(const FlagCache *cache, const FlagSubject *subject,
 										   const FeatureAnswer *answer, const char *disabled_reason,
 										   Datum *values, bool *nulls);

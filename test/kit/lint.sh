@@ -77,6 +77,7 @@ sql=$(find src sql -name '*.sql' ! -name 'platform--*')
 	rule "nothing left to do" '(^|[^X])(TODO|FIXME|XXX|HACK)([^X]|$)' $c $sql test/sql/*.sql test/bench/*.sh doc/*.md README.md
 	rule "comments are /* */" '(^|[;{}[:space:]])//' $c
 	rule "server versions are told apart in src/core only" '^[[:space:]]*#.*PG_VERSION_NUM' $(find src -name '*.[ch]' ! -path 'src/core/*')
+	rule "pg_noreturn, before the declaration (core/platform.h)" 'pg_attribute_noreturn' $c
 	rule "jansson is used in src/core/json.c only" 'jansson\.h' $(find src -name '*.[ch]' ! -path 'src/core/json.c')
 	rule "no trailing white space" '[[:space:]]+$' $c $sql test/sql/*.sql test/kit/*.sh test/bench/*.sh
 	rule "errors name a SQLSTATE" 'ereport\((ERROR|WARNING), *\(?errmsg' $c
@@ -105,8 +106,8 @@ check "functions.sql and the C code stand in one folder" "$tmp/found"
 
 # The documentation names every function and setting; trigger functions that only
 # our own tables have are no interface.
-sed -n 's/^CREATE OR REPLACE FUNCTION platform\.\([a-z0-9_]*\)(.*/\1/p' src/*/functions.sql |
-	grep -vE '^(check|keep|record|refuse)_' | sort -u |
+grep -hvE '^CREATE OR REPLACE FUNCTION platform\.(check|keep|record|refuse)_[a-z_]*\(\) RETURNS trigger' src/*/functions.sql |
+	sed -n 's/^CREATE OR REPLACE FUNCTION platform\.\([a-z0-9_]*\)(.*/\1/p' | sort -u |
 	while read -r name; do grep -qw "$name" doc/*.md || echo "$name()"; done >"$tmp/found"
 check "every function is in doc/" "$tmp/found"
 grep -hoE '"platform\.[a-z_]+"' $(grep -lE 'DefineCustom[A-Za-z]*Variable' $c) | tr -d '"' | sort -u |
