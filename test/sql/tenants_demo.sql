@@ -12,6 +12,8 @@ SELECT email, role FROM platform.list_members('d0000000-0000-4000-8000-000000000
 SELECT name, role FROM platform.user_organizations('d0000000-0000-4000-8000-0000000000a3');
 SELECT p.full_name, p.business_name, p.business_hours -> 'saturday' AS saturday FROM platform.profiles p WHERE organization_id = 'd0000000-0000-4000-8000-000000000001' ORDER BY 1;
 SELECT name, phone FROM platform.end_users WHERE organization_id = 'd0000000-0000-4000-8000-000000000001' ORDER BY 1;
+SELECT o.name, f.feature, f.enabled, f.disabled_reason, f.daily_limit, f.monthly_limit FROM platform.org_feature_flags f JOIN platform.organizations o ON o.id = f.organization_id
+WHERE o.slug IN ('demo-voice-co', 'northside-dental') ORDER BY o.id, f.feature COLLATE "C";
 UPDATE platform.organizations SET tier = 'elite' WHERE slug = 'demo-voice-co';
 DELETE FROM platform.end_users WHERE external_id = 'crm-1002';
 CREATE TEMPORARY TABLE before AS SELECT (SELECT count(*) FROM platform.organizations) AS organizations, (SELECT count(*) FROM platform.users) AS users,
