@@ -61,6 +61,7 @@ enum
 	C_CREDIT_DAILY_LIMIT,
 	C_CREDIT_MONTHLY_LIMIT,
 	C_SLOTS,
+	C_ANNOUNCED,
 	C_COLUMNS
 };
 
@@ -84,6 +85,7 @@ static PlatformRowTable usage_table = {
 		{"credit_daily_limit", INT8OID},
 		{"credit_monthly_limit", INT8OID},
 		{"slots", INT2OID},
+		{"announced", INT2OID},
 	},
 };
 
@@ -230,22 +232,40 @@ decide(Counter *counter, const int64 *used)
 	counter->allowed = counter->consumed > 0 || counter->amount == 0;
 }
 
-/* Usage after what was decided, and the thresholds it crossed. */
+/*
+ * Usage after what was decided, and the thresholds that nobody has announced.
+ * row is the root: it remembers the month's, and those of one day, so that
+ * each is announced once, also when a lower limit finds usage beyond it.
+ */
+#define ANNOUNCED_MONTH		0x3
+#define ANNOUNCED_BITS		4
+
 static void
-conclude(Counter *counter, const int64 *used)
+conclude(Counter *counter, const int64 *used, PlatformRow *row)
 {
-	int64		change = counter->consumed - counter->held;
+	int			day = counter->period.day;
+	int			announced = platform_row_get_int16(row, C_ANNOUNCED, 0);
+	int			reached = 0;
+
+	counter->announced = announced;
+	if (announced >> ANNOUNCED_BITS != day)
+		announced &= ANNOUNCED_MONTH;
+	announced &= (1 << ANNOUNCED_BITS) - 1;
 
 	for (int w = 0; w < COUNTER_WINDOWS; w++)
 	{
-		int64		after = used[w] + change;
-
-		counter->used[w] = after;
+		counter->used[w] = used[w] + counter->consumed - counter->held;
 		if (counter->limit[w] < 0)
 			continue;
-		counter->crossed_soft[w] = used[w] < counter->soft[w] && after >= counter->soft[w];
-		counter->crossed_hard[w] = used[w] < counter->limit[w] && after >= counter->limit[w];
+		if (counter->used[w] >= counter->soft[w])
+			reached |= COUNTER_CROSSED(w, COUNTER_SOFT);
+		if (counter->used[w] >= counter->limit[w])
+			reached |= COUNTER_CROSSED(w, COUNTER_HARD);
 	}
+	counter->crossed = reached & ~announced;
+	if (counter->crossed != 0)
+		platform_row_set(row, C_ANNOUNCED,
+						 Int16GetDatum(announced | reached | day << ANNOUNCED_BITS));
 }
 
 static void
@@ -522,6 +542,7 @@ consume_in_slot(Counter *counter, SplitMemo *memo)
 		{
 			case ROW_DONE:
 				counter->slot = slot;
+				counter->crossed = 0;
 				done = true;
 				break;
 			case ROW_BUSY:
@@ -817,7 +838,7 @@ count_at_root(RootVisit *visit, PlatformRow *row, int64 room, bool changed)
 		room / COUNTER_SHARE >= counter->amount;
 	CounterChange change;
 
-	if (slots > 0 && ample && !changed && is_limited(counter) &&
+	if (slots > 0 && ample && !changed && counter->crossed == 0 && is_limited(counter) &&
 		consume_with_credit(counter, slots, room))
 		return;
 
@@ -874,8 +895,8 @@ visit_root(void *arg)
 		decide(counter, totals.used);
 		if (counter->allowed)
 		{
+			conclude(counter, totals.used, &row);
 			count_at_root(visit, &row, silent_room(counter, &totals) - need, changed);
-			conclude(counter, totals.used);
 			visit->outcome = ROOT_COUNTED;
 		}
 		else
@@ -947,6 +968,7 @@ consume_by_swap(Counter *counter, PlatformRow *row, SplitMemo *memo)
 		refuse(counter, used);
 		return SWAP_DONE;
 	}
+	conclude(counter, used, row);
 	change_of(counter, &change);
 	row_change(row, &change);
 	if (counter->reserve && counter->expires_at < row_reserved_until(row))
@@ -954,7 +976,6 @@ consume_by_swap(Counter *counter, PlatformRow *row, SplitMemo *memo)
 	switch (platform_row_update(row, false))
 	{
 		case ROW_DONE:
-			conclude(counter, used);
 			counter->slot = 0;
 			return SWAP_DONE;
 		case ROW_CHANGED:
@@ -1035,6 +1056,9 @@ platform_counter_undo(Counter *counter)
 	row_change(&row, &change);
 	if (counter->slot > 0 && is_limited(counter))
 		row_add(&row, C_CREDIT, counter->consumed);
+	if (counter->crossed != 0)
+		platform_row_set(&row, C_ANNOUNCED, Int16GetDatum(counter->announced));
+	counter->crossed = 0;
 	if (platform_row_update(&row, true) != ROW_DONE)
 		elog(ERROR, "row of feature usage was changed");
 	platform_row_close(&row);

@@ -21,6 +21,11 @@ enum
 	COUNTER_WINDOWS
 };
 
+/* Which threshold of which window, as bits. */
+#define COUNTER_SOFT			0x1
+#define COUNTER_HARD			0x2
+#define COUNTER_CROSSED(window, threshold) ((threshold) << (2 * (window)))
+
 typedef enum CounterAtLimit
 {
 	AT_LIMIT_REJECT,			/* all or nothing */
@@ -50,10 +55,10 @@ typedef struct Counter
 	int64		consumed;		/* reserved, where that was asked */
 	int64		overage;
 	int64		used[COUNTER_WINDOWS];	/* afterwards */
-	bool		crossed_soft[COUNTER_WINDOWS];
-	bool		crossed_hard[COUNTER_WINDOWS];
+	int			crossed;		/* COUNTER_CROSSED() bits: thresholds to announce */
 
 	/* private */
+	int			announced;		/* the row's, before */
 	int64		limit[COUNTER_WINDOWS]; /* that is enforced; -1 none */
 	int64		soft[COUNTER_WINDOWS];
 	int			slot;			/* where it was counted */

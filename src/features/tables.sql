@@ -165,6 +165,7 @@ CREATE TABLE IF NOT EXISTS platform.feature_usage (
 	credit_daily_limit bigint,
 	credit_monthly_limit bigint,
 	slots smallint NOT NULL DEFAULT 0,
+	announced smallint NOT NULL DEFAULT 0,
 	CONSTRAINT feature_usage_pkey PRIMARY KEY (organization_id, feature, period_start, slot)
 ) WITH (fillfactor = 50);
 

@@ -331,9 +331,9 @@ platform_usage_announce(const Counter *counter)
 {
 	for (int w = 0; w < COUNTER_WINDOWS; w++)
 	{
-		if (counter->crossed_soft[w])
+		if (counter->crossed & COUNTER_CROSSED(w, COUNTER_SOFT))
 			announce(counter, w, "soft", counter->limit[w]);
-		if (counter->crossed_hard[w])
+		if (counter->crossed & COUNTER_CROSSED(w, COUNTER_HARD))
 			announce(counter, w, "hard", counter->limit[w]);
 	}
 }
