@@ -1,0 +1,85 @@
+# What several TAP tests need: an installation with rows in it, and signatures of
+# what a database holds.
+package PlatformTest;
+use strict;
+use warnings;
+use Exporter 'import';
+our @EXPORT = qw(fill_tables table_signatures structure_signature);
+
+# Demo rows, one row in each table that has none and can take one, and what a
+# user adds: a column, an index, a policy, a table. As the owner of the tables.
+sub fill_tables
+{
+	my ($run) = @_;
+
+	$run->('SELECT platform.load_demo_data()');
+	$run->(q{
+		ALTER TABLE platform.organizations ADD COLUMN my_note text DEFAULT 'noted';
+		UPDATE platform.organizations SET my_note = 'mine' WHERE true;
+		CREATE INDEX my_own_idx ON platform.organizations (my_note);
+		CREATE POLICY my_own_policy ON platform.organizations FOR SELECT USING (my_note = 'public');
+		CREATE TABLE platform.my_own_table (id integer PRIMARY KEY, organization_id uuid REFERENCES platform.organizations (id));
+		INSERT INTO platform.my_own_table SELECT 1, id FROM platform.organizations LIMIT 1;
+		INSERT INTO platform.organizations (id, name, settings, created_at) VALUES
+			('70000000-0000-4000-8000-000000000001', E'Ümlaut \' "quoted"\\\\ \n line', '{"features": {"callEnabled": true}}', '2001-02-03 04:05:06.789+00'),
+			('70000000-0000-4000-8000-000000000002', 'Deleted', '{}', now());
+		INSERT INTO platform.organization_members (organization_id, user_id, role)
+			SELECT '70000000-0000-4000-8000-000000000001', id, 'owner' FROM platform.users LIMIT 1;
+		INSERT INTO platform.end_users (organization_id, external_id)
+			SELECT '70000000-0000-4000-8000-000000000001', n FROM generate_series(1, 500) n;
+		UPDATE platform.organizations SET deleted_at = now() WHERE name = 'Deleted';
+		INSERT INTO platform.feature_usage_events (organization_id, feature, kind, amount, consumed, period_start, day, occurred_at)
+			SELECT '70000000-0000-4000-8000-000000000001', 'recording', 'consume', n, n, '2024-01-01', 1, '2024-01-01' FROM generate_series(1, 100) n;
+		INSERT INTO platform.feature_flag_history (organization_id, source, feature, new, changed_by)
+			VALUES ('70000000-0000-4000-8000-000000000001', 'org_feature_flags', 'recording', '{"a": 1}', 'test');
+	});
+	return;
+}
+
+# Name, number of rows and a digest of each table of the schema, but for the extension's own.
+sub table_signatures
+{
+	my ($run) = @_;
+	my $queries = $run->(q{
+		SELECT format('SELECT %L, count(*), md5(coalesce(string_agg(t::text, E''\n'' ORDER BY t::text COLLATE "C"), '''')) FROM %s t',
+			c.relname, c.oid::regclass)
+		FROM pg_class c
+		WHERE c.relnamespace = 'platform'::regnamespace AND c.relkind IN ('r', 'p')
+			AND c.relname NOT IN ('migrations', 'member_privileges', 'demo_data')
+		ORDER BY c.relname});
+
+	return join "\n", map { $run->($_) } split /\n/, $queries;
+}
+
+# Everything that hangs on the tables: columns, defaults, constraints, indexes,
+# triggers and their state, policies, row security, grants.
+sub structure_signature
+{
+	my ($run) = @_;
+
+	return $run->(q{
+		SELECT line FROM (
+			SELECT concat_ws(' ', 'column', c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+				pg_get_expr(d.adbin, d.adrelid))
+			FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+			LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+			WHERE c.relnamespace = 'platform'::regnamespace AND c.relkind IN ('r', 'p', 'v')
+			UNION ALL SELECT concat_ws(' ', 'constraint', conrelid::regclass, conname, pg_get_constraintdef(oid))
+			FROM pg_constraint WHERE connamespace = 'platform'::regnamespace AND conrelid <> 0
+			UNION ALL SELECT concat_ws(' ', 'index', indexdef) FROM pg_indexes WHERE schemaname = 'platform'
+			UNION ALL SELECT concat_ws(' ', 'trigger', tgenabled, pg_get_triggerdef(g.oid))
+			FROM pg_trigger g JOIN pg_class c ON c.oid = tgrelid
+			WHERE NOT tgisinternal AND relnamespace = 'platform'::regnamespace
+			UNION ALL SELECT concat_ws(' ', 'policy', p.*) FROM pg_policies p WHERE schemaname = 'platform'
+			UNION ALL SELECT concat_ws(' ', 'security', relname, relrowsecurity, relforcerowsecurity, reloptions)
+			FROM pg_class WHERE relnamespace = 'platform'::regnamespace AND relkind IN ('r', 'p', 'v')
+			UNION ALL SELECT concat_ws(' ', 'view', viewname, definition) FROM pg_views WHERE schemaname = 'platform'
+			UNION ALL SELECT concat_ws(' ', 'grant', c.relname, a.grantee::regrole, a.privilege_type)
+			FROM pg_class c, aclexplode(c.relacl) a
+			WHERE c.relnamespace = 'platform'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND a.grantee = to_regrole('member')
+			UNION ALL SELECT concat_ws(' ', 'execute', p.oid::regprocedure)
+			FROM pg_proc p WHERE p.pronamespace = 'platform'::regnamespace AND has_function_privilege('member', p.oid, 'EXECUTE')
+		) s (line) ORDER BY line COLLATE "C"});
+}
+
+1;
