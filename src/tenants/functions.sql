@@ -115,7 +115,14 @@ CREATE OR REPLACE FUNCTION platform.check_profile() RETURNS trigger
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_check_profile';
 COMMENT ON FUNCTION platform.check_profile() IS
-	'Trigger function of profiles: known business time zone (22023); updated_at. Errors: 39P01.';
+	'Trigger function of profiles: known business time zone (22023), readable business hours (PT422), updated_at. Errors: 39P01.';
+
+CREATE OR REPLACE FUNCTION platform.is_business_open(organization_id uuid, user_id uuid, at timestamptz DEFAULT now(), emergency boolean DEFAULT false) RETURNS boolean
+LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_is_business_open';
+COMMENT ON FUNCTION platform.is_business_open(uuid, uuid, timestamptz, boolean) IS
+	'Is the business of that member''s profile open at that moment, by its hours in its time zone, or for an emergency at any time? For members of the organization. Errors: 42501; 22004 NULL; PT404 no profile.';
+INSERT INTO platform.member_privileges VALUES ('function', 'is_business_open(uuid, uuid, timestamptz, boolean)', 'EXECUTE');
 
 -- tenants: examples
 

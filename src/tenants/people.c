@@ -74,8 +74,8 @@ PG_FUNCTION_INFO_V1(platform_check_profile);
 /*
  * platform.check_profile() returns trigger
  *
- * The business time zone must be known (22023); updated_at is kept. Errors:
- * 39P01 when fired otherwise.
+ * The business time zone must be known (22023), the business hours readable
+ * (PT422); updated_at is kept. Errors: 39P01 when fired otherwise.
  *
  *		CREATE TRIGGER profiles_check BEFORE INSERT OR UPDATE ON platform.profiles
  *			FOR EACH ROW EXECUTE FUNCTION platform.check_profile();
@@ -83,17 +83,25 @@ PG_FUNCTION_INFO_V1(platform_check_profile);
 Datum
 platform_check_profile(PG_FUNCTION_ARGS)
 {
-	static const char *const columns[] = {"business_timezone", NULL};
+	static const char *const columns[] = {"business_timezone", "business_hours", NULL};
 	TriggerData *trigger = platform_trigger_guard(fcinfo, "check_profile",
 												  GUARD_BEFORE | GUARD_ROW |
 												  GUARD_INSERT | GUARD_UPDATE);
 	TenantTrigger *state = platform_tenant_trigger(fcinfo, trigger, columns);
 	HeapTuple	row = platform_trigger_row(trigger);
 	char	   *zone;
+	Datum		hours;
+	bool		isnull;
 
 	if (platform_column_given(trigger, state->columns[0]) &&
 		(zone = platform_column_text(trigger, row, state->columns[0])) != NULL)
 		platform_require_timezone(zone);
+	if (platform_column_given(trigger, state->columns[1]))
+	{
+		hours = heap_getattr(row, state->columns[1], RelationGetDescr(trigger->tg_relation), &isnull);
+		if (!isnull)
+			platform_check_business_hours(DatumGetJsonbP(hours));
+	}
 	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
 		row = platform_touch_row(&state->touch, trigger, row);
 	return PointerGetDatum(row);

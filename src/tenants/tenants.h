@@ -5,6 +5,7 @@
  *	organizations.c		making, suspending, deleting organizations; their trigger
  *	members.c			who belongs to one, and as what; their triggers
  *	people.c			triggers of users and profiles; switch_organization()
+ *	hours.c				business hours
  *	demo.c				load_demo_data()
  */
 #ifndef PLATFORM_TENANTS_H
@@ -13,6 +14,7 @@
 #include "commands/trigger.h"
 #include "core/module.h"
 #include "core/touch.h"
+#include "utils/jsonb.h"
 
 extern PlatformModule platform_tenants_module;
 
@@ -50,5 +52,8 @@ extern bool platform_user_exists(const pg_uuid_t *user);
 /* The same; as the caller. False when the user is a member already. */
 extern bool platform_insert_member(const pg_uuid_t *organization, const pg_uuid_t *user,
 								   const char *role);
+
+/* PT422 naming the key and the rule when the hours are not as hours.c reads them. */
+extern void platform_check_business_hours(Jsonb *hours);
 
 #endif							/* PLATFORM_TENANTS_H */
