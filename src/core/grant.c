@@ -34,7 +34,7 @@ typedef struct Privilege
 } Privilege;
 
 static PlatformQuery list_privileges =
-	PLATFORM_QUERY(QUERY_READ,
+	PLATFORM_QUERY(QUERY_READ | QUERY_LATEST,
 				   "SELECT kind, object, privilege,"
 				   " CASE kind WHEN 'function'"
 				   " THEN pg_catalog.to_regprocedure(pg_catalog.concat('" PLATFORM_SCHEMA ".', object))::oid"
@@ -43,7 +43,7 @@ static PlatformQuery list_privileges =
 				   " ORDER BY kind, object, privilege");
 
 static PlatformQuery list_members =
-	PLATFORM_QUERY(QUERY_READ,
+	PLATFORM_QUERY(QUERY_READ | QUERY_LATEST,
 				   "SELECT m.role_name FROM platform.member_roles m"
 				   " JOIN pg_catalog.pg_roles r"
 				   " ON r.rolname OPERATOR(pg_catalog.=) m.role_name::pg_catalog.name"
@@ -60,6 +60,22 @@ static PlatformQuery forget_member =
 				   "DELETE FROM platform.member_roles"
 				   " WHERE role_name OPERATOR(pg_catalog.=) $1",
 				   TEXTOID);
+
+/* Who else gave the role something that the catalogue lists. */
+static PlatformQuery find_other_grantor =
+	PLATFORM_QUERY(QUERY_READ | QUERY_LATEST,
+				   "SELECT pg_catalog.pg_get_userbyid(acl.grantor)::text"
+				   " FROM platform.member_privileges m"
+				   " JOIN (SELECT p.oid, a.grantor, a.grantee FROM pg_catalog.pg_proc p,"
+				   "  pg_catalog.aclexplode(p.proacl) a"
+				   "  UNION ALL SELECT c.oid, a.grantor, a.grantee FROM pg_catalog.pg_class c,"
+				   "  pg_catalog.aclexplode(c.relacl) a) acl"
+				   " ON acl.oid OPERATOR(pg_catalog.=) CASE m.kind WHEN 'function'"
+				   " THEN pg_catalog.to_regprocedure(pg_catalog.concat('" PLATFORM_SCHEMA ".', m.object))::oid"
+				   " ELSE pg_catalog.to_regclass(pg_catalog.concat('" PLATFORM_SCHEMA ".', m.object))::oid END"
+				   " WHERE acl.grantee OPERATOR(pg_catalog.=) $1"
+				   " ORDER BY 1 LIMIT 1",
+				   OIDOID);
 
 static void
 run_statement(const char *statement)
@@ -223,13 +239,31 @@ platform_grant_member(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* REVOKE takes back only what its own role gave, and says nothing of the rest. */
+static void
+warn_of_other_grantors(const char *role_name, Oid role)
+{
+	Datum		argument = ObjectIdGetDatum(role);
+
+	if (platform_query_run(&find_other_grantor, &argument, NULL) > 0)
+	{
+		const char *grantor = platform_row_cstring(0, 1);
+
+		ereport(WARNING,
+				(errcode(ERRCODE_WARNING_PRIVILEGE_NOT_REVOKED),
+				 errmsg("role \"%s\" keeps what role \"%s\" granted it", role_name, grantor),
+				 errhint("Call platform.revoke_member() as role \"%s\" too.", grantor)));
+	}
+}
+
 PG_FUNCTION_INFO_V1(platform_revoke_member);
 
 /*
  * platform.revoke_member(role name) returns void
  *
  * Takes back what grant_member() gave, and forgets the role.  A role that was
- * dropped is only forgotten.  Operators only (42501); 42704 for a role that
+ * dropped is only forgotten.  Warns (01006) when the role keeps what another role
+ * granted it.  Operators only (42501); 42704 for a role that
  * neither exists nor is recorded, 22023 for PUBLIC, 55000 before install().
  */
 Datum
@@ -259,6 +293,7 @@ platform_revoke_member(PG_FUNCTION_ARGS)
 				run_statement(psprintf("REVOKE %s ON %s FROM %s", privileges[i].privilege,
 									   object_name(&privileges[i]), quoted));
 		run_statement(psprintf("REVOKE USAGE ON SCHEMA %s FROM %s", PLATFORM_SCHEMA, quoted));
+		warn_of_other_grantors(role_name, role);
 	}
 	platform_query_end();
 	AtEOXact_GUC(true, nest_level);

@@ -8,7 +8,7 @@ CREATE ROLE platform_test_new;
 CREATE ROLE "platform test odd;role";
 CREATE ROLE platform_test_bypass BYPASSRLS;
 
--- the example of doc/core.md; repeating it does no harm
+-- the example of doc/identity.md; repeating it does no harm
 SELECT platform.grant_member('platform_test_new');
 SELECT platform.grant_member('platform_test_new');
 SELECT platform.grant_member('platform test odd;role');

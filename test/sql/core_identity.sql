@@ -23,13 +23,26 @@ SELECT platform.current_organization_id();
 SELECT platform.is_operator();
 RESET ROLE;
 
--- the examples of doc/core.md
+-- the examples of doc/identity.md
 BEGIN;
 SELECT platform.set_context('c0de0001-0000-4000-8000-000000000001', 'c0de0001-0000-4000-8000-0000000000aa', 'admin');
 SET LOCAL ROLE platform_test_member;
 SELECT platform.current_organization_id(), platform.current_user_id(), platform.is_admin();
 COMMIT;
 SELECT platform.current_organization_id() IS NULL AS ended_with_the_transaction;
+
+BEGIN;
+CREATE TABLE notes (organization_id uuid NOT NULL DEFAULT platform.default_organization_id(), body text);
+GRANT SELECT, INSERT ON notes TO platform_test_member;
+ALTER TABLE notes ENABLE ROW LEVEL SECURITY;
+CREATE POLICY notes_member_all ON notes USING (organization_id = platform.current_organization_id());
+INSERT INTO notes (body) VALUES ('of the default organization');
+SELECT platform.set_context(:org);
+SET LOCAL ROLE platform_test_member;
+INSERT INTO notes (body) VALUES ('mine');
+SELECT * FROM notes;
+INSERT INTO notes VALUES (:other, 'theirs');
+ROLLBACK;
 
 -- roles: owner, admin and platform_admin administer, others do not
 BEGIN;

@@ -142,6 +142,14 @@ $node->safe_psql('postgres', 'CREATE ROLE tenant_owner LOGIN CREATEROLE; CREATE 
 		'', 'an owner acts as a role only when it may');
 	is(as('tenant_owner', "BEGIN; SELECT FROM platform.set_context('$organization', 'x');\n$me;\nROLLBACK;", dbname => 'theirs'),
 		"$organization|x|t", 'but sets the context');
+	$node->safe_psql('theirs', "SELECT platform.grant_member('authenticated')");
+	($out, $err) = as('tenant_owner', "SELECT platform.revoke_member('authenticated');", dbname => 'theirs');
+	like($err, qr/WARNING: .*role "authenticated" keeps what role "\S+" granted it/, 'what another granted is told');
+	(undef, undef, $err) = $node->psql('theirs', "SELECT platform.revoke_member('authenticated')");
+	is($err, '', 'until it is revoked too');
+	as('tenant_owner', "SELECT platform.grant_member('authenticated')", dbname => 'theirs');
+	(undef, undef, $err) = $node->psql('theirs', "SELECT platform.revoke_member('authenticated')");
+	like($err, qr/WARNING: .*role "authenticated" keeps what role "tenant_owner" granted it/, 'and the other way round');
 	($out, $err) = as('tenant_owner', "SELECT platform.revoke_member('authenticated');\nSELECT has_function_privilege('authenticated', 'platform.uuid7()', 'EXECUTE');", dbname => 'theirs');
 	is($out, "\nf", 'revokes') or diag($err);
 }
