@@ -91,7 +91,7 @@ read_day(Jsonb *hours, int weekday)
 	return day;
 }
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 bad_hours(const char *day, int day_length, const char *key, const char *rule)
 {
 	ereport(ERROR,

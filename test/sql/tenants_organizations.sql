@@ -59,6 +59,15 @@ SELECT platform.suspend_organization(:'acme');
 SELECT status, status_reason FROM platform.organizations WHERE id = :'acme';
 UPDATE platform.organizations SET status = 'expired', status_before = NULL WHERE id = :'acme';
 SELECT platform.resume_organization(:'acme');
+-- the state reaches the caches at once
+UPDATE platform.organizations SET status = 'trial' WHERE id = :'acme';
+SELECT platform.is_feature_enabled(:'acme', 'recording');
+SELECT platform.suspend_organization(:'acme');
+SELECT platform.is_feature_enabled(:'acme', 'recording');
+SELECT platform.resume_organization(:'acme');
+SELECT platform.is_feature_enabled(:'acme', 'recording');
+INSERT INTO platform.organizations (name, status) SELECT 'State', status FROM unnest('{active,trial,past_due,grace_period,expired,cancelled,suspended}'::text[]) AS status;
+SELECT status, platform.is_feature_enabled(id, 'recording') FROM platform.organizations WHERE name = 'State' ORDER BY 2, 1;
 -- deleted and restored; the slug stays taken
 SELECT platform.delete_organization(:'acme');
 SELECT platform.delete_organization(:'acme');
