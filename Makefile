@@ -62,6 +62,18 @@ sql/platform--$(EXTVERSION).sql: sql/preamble.sql sql/postamble.sql sql/migratio
 	  && cat sql/postamble.sql ) > $@.tmp
 	mv $@.tmp $@
 
+# make update FROM=1.0: the script sql/platform--1.0--$(EXTVERSION).sql. Functions are
+# replaced and the catalogues filled anew; install() then upgrades the tables.
+sql/platform--%--$(EXTVERSION).sql: sql/update_preamble.sql sql/postamble.sql sql/migrations.awk sql/demo.awk $(FUNCTIONS_SQL) $(MIGRATION_SQL) $(DEMO_SQL)
+	( cat sql/update_preamble.sql $(wildcard sql/update--$*.sql) $(FUNCTIONS_SQL) \
+	  && awk -f sql/migrations.awk $(MIGRATION_SQL) \
+	  && awk -f sql/demo.awk $(DEMO_SQL) \
+	  && cat sql/postamble.sql ) > $@.tmp
+	mv $@.tmp $@
+.PHONY: update
+update: $(if $(FROM),sql/platform--$(FROM)--$(EXTVERSION).sql)
+	@test -n "$(FROM)" || { echo "make update needs FROM=<version>" >&2; exit 1; }
+
 # Scripts that do everything, from a bare machine on: see the head of each.
 #	make test	SUITES="regress isolation tap"
 #	make demo	then make demo-stop

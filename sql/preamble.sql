@@ -6,11 +6,11 @@
 SET LOCAL check_function_bodies = off;
 
 -- A schema "platform" that somebody else made first is refused.
-CREATE FUNCTION platform.require_safe_schema(creator pg_catalog.regrole) RETURNS void
+CREATE FUNCTION platform.require_safe_schema() RETURNS void
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_require_safe_schema';
-SELECT platform.require_safe_schema('@extowner@'::pg_catalog.regrole);
-DROP FUNCTION platform.require_safe_schema(pg_catalog.regrole);
+SELECT platform.require_safe_schema();
+DROP FUNCTION platform.require_safe_schema();
 
 -- The catalogue of migrations: read-only, filled below from src/*/*.sql.
 CREATE TABLE platform.migrations (
