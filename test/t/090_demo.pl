@@ -1,5 +1,5 @@
 # The examples load, twice, and the guided tour of make demo runs: the only errors
-# in it are those it wants to show, of the class PT.
+# in it are those it wants to show, of the class PT. The README's statements run.
 use strict;
 use warnings;
 use PostgreSQL::Test::Cluster;
@@ -35,5 +35,14 @@ for my $file (sort { $order{$a} <=> $order{$b} } @parts)
 	ok(length $out > 500, "$file shows something");
 }
 is($node->safe_psql('demo', 'SELECT name FROM platform.verify() WHERE NOT passed'), '', 'verify() finds nothing');
+
+my ($example) = slurp_file('README.md') =~ /^## Sixty seconds of SQL\n.*?^```sql\n(.*?)^```/ms;
+$node->safe_psql('postgres', 'CREATE DATABASE readme');
+my $answers = $node->safe_psql('readme', $example . <<'SQL', extra_params => ['-q']);
+SELECT platform.is_feature_enabled('00000000-0000-4000-8000-0000000000aa', 'recording');
+SQL
+is((grep { $_ eq 't' } split /\n/, $answers), 2, 'README: on, and counted');
+like($answers, qr/^t\|DEFAULT\|/m, 'README: on by default');
+like($answers, qr/^f\z/m, 'README: off after the kill switch');
 $node->stop;
 done_testing();
