@@ -102,3 +102,12 @@ SELECT name, passed, detail FROM platform.verify() WHERE NOT passed;
 SELECT version, action FROM platform.install(ARRAY['migrate']);
 SELECT name, detail FROM platform.verify() WHERE NOT passed;
 ROLLBACK;
+
+-- the examples of doc/install.md
+SELECT version, module, action FROM platform.install(ARRAY['tenants']);
+SELECT name, detail FROM platform.verify() WHERE NOT passed;
+SELECT name, passed, detail FROM platform.verify() WHERE name LIKE '1 migrate: %';
+BEGIN;
+SELECT version, module, action FROM platform.rollback(510);
+ROLLBACK;
+SELECT version, module, description FROM platform.migration_status() WHERE applied_at IS NULL;
