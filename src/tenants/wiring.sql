@@ -73,9 +73,12 @@ DROP POLICY IF EXISTS organization_members_self_delete ON platform.organization_
 CREATE POLICY organization_members_self_delete ON platform.organization_members FOR DELETE
 	USING (organization_id = platform.current_organization_id() AND user_id = platform.current_user_id());
 
-DROP POLICY IF EXISTS profiles_member_select ON platform.profiles;
-CREATE POLICY profiles_member_select ON platform.profiles FOR SELECT
-	USING (organization_id = platform.current_organization_id());
+DROP POLICY IF EXISTS profiles_self_select ON platform.profiles;
+CREATE POLICY profiles_self_select ON platform.profiles FOR SELECT
+	USING (organization_id = platform.current_organization_id() AND user_id = platform.current_user_id());
+DROP POLICY IF EXISTS profiles_admin_select ON platform.profiles;
+CREATE POLICY profiles_admin_select ON platform.profiles FOR SELECT
+	USING (organization_id = platform.current_organization_id() AND platform.is_admin());
 DROP POLICY IF EXISTS profiles_self_insert ON platform.profiles;
 CREATE POLICY profiles_self_insert ON platform.profiles FOR INSERT
 	WITH CHECK (organization_id = platform.current_organization_id() AND user_id = platform.current_user_id());
@@ -151,7 +154,8 @@ DROP POLICY IF EXISTS end_users_member_insert ON platform.end_users;
 DROP POLICY IF EXISTS end_users_member_select ON platform.end_users;
 DROP POLICY IF EXISTS profiles_self_update ON platform.profiles;
 DROP POLICY IF EXISTS profiles_self_insert ON platform.profiles;
-DROP POLICY IF EXISTS profiles_member_select ON platform.profiles;
+DROP POLICY IF EXISTS profiles_admin_select ON platform.profiles;
+DROP POLICY IF EXISTS profiles_self_select ON platform.profiles;
 DROP POLICY IF EXISTS organization_members_self_delete ON platform.organization_members;
 DROP POLICY IF EXISTS organization_members_admin_delete ON platform.organization_members;
 DROP POLICY IF EXISTS organization_members_admin_update ON platform.organization_members;

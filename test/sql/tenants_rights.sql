@@ -21,6 +21,7 @@ SELECT platform.set_context(:org::uuid, :agent, 'agent');
 SET LOCAL ROLE platform_test_member;
 SELECT name FROM platform.organizations;
 SELECT email FROM platform.users;
+-- of profiles (pay-out address, sign-up address) only its own
 SELECT full_name FROM platform.profiles ORDER BY full_name;
 SELECT name FROM platform.end_users;
 -- the fault of old systems: a user changes its own row, and is an administrator
@@ -92,6 +93,8 @@ DELETE FROM platform.organizations;
 -- not another's
 UPDATE platform.organizations SET name = 'Hacked' WHERE id = :other RETURNING name;
 UPDATE platform.profiles SET full_name = 'Boss' WHERE user_id = :agent RETURNING full_name;
+-- an administrator reads all profiles of the organization
+SELECT full_name FROM platform.profiles ORDER BY full_name;
 SELECT count(*) FROM platform.organizations WHERE id = :other;
 RESET ROLE;
 -- the same organization without features in its settings: the platform's staff and operators may
