@@ -100,14 +100,18 @@ static PlatformQuery insert_rows =
 
 static PlatformQuery expire_reservations =
 	PLATFORM_QUERY(QUERY_LATEST | QUERY_OWNER,
-				   "UPDATE platform.feature_reservations"
+				   "UPDATE platform.feature_reservations AS r"
 				   " SET status = 'expired', settled_at = pg_catalog.clock_timestamp()"
+				   " FROM (SELECT id FROM platform.feature_reservations"
 				   " WHERE organization_id OPERATOR(pg_catalog.=) $1"
 				   " AND feature OPERATOR(pg_catalog.=) $2"
 				   " AND period_start OPERATOR(pg_catalog.=) $3"
 				   " AND status OPERATOR(pg_catalog.=) 'open'"
 				   " AND expires_at OPERATOR(pg_catalog.<=) $4"
-				   " RETURNING amount, day::integer",
+				   " FOR UPDATE SKIP LOCKED) AS due"
+				   " WHERE r.id OPERATOR(pg_catalog.=) due.id"
+				   " AND r.organization_id OPERATOR(pg_catalog.=) $1"
+				   " RETURNING r.amount, r.day::integer",
 				   UUIDOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID);
 
 static PlatformQuery next_expiry =
@@ -174,8 +178,6 @@ platform_counter_prepare(Counter *counter, const pg_uuid_t *organization,
 	counter->feature = PointerGetDatum(feature);
 	platform_feature_terms(organization, VARDATA_ANY(feature), VARSIZE_ANY_EXHDR(feature),
 						   terms);
-	if (!terms->enabled)
-		return;
 	platform_feature_period(terms->timezone, terms->anchor_day, at, &counter->period);
 	terms->timezone = NULL;		/* lives as long as the cache only */
 
@@ -352,8 +354,8 @@ row_change(PlatformRow *row, const CounterChange *change)
 	row_add(row, C_UNKEYED, change->unkeyed);
 	row_add(row, C_OVERAGE, change->overage);
 	row_add(row, C_RESERVED, change->reserved);
-	if (change->used != 0)
-		row_add_day(row, change->day, change->used);
+	if (change->used + change->day_only != 0)
+		row_add_day(row, change->day, change->used + change->day_only);
 }
 
 /* What the decision does to the row that counts it. */
@@ -365,6 +367,7 @@ change_of(const Counter *counter, CounterChange *change)
 	change->overage = counter->overage;
 	change->reserved = (counter->reserve ? counter->consumed : 0) - counter->held;
 	change->day = counter->period.day;
+	change->day_only = 0;
 }
 
 static void
@@ -454,7 +457,7 @@ platform_insert_once(PlatformQuery *query, const Datum *values, const bool *null
 }
 
 static void
-insert_slots(const Counter *counter, int first, int last)
+insert_rows_of(const Counter *counter, int first, int last)
 {
 	const FeaturePeriod *period = &counter->period;
 	Datum		values[7];
@@ -469,6 +472,12 @@ insert_slots(const Counter *counter, int first, int last)
 	values[5] = Int32GetDatum(first);
 	values[6] = Int32GetDatum(last);
 	platform_insert_once(&insert_rows, values, NULL);
+}
+
+void
+platform_counter_ensure(const Counter *counter)
+{
+	insert_rows_of(counter, 0, 0);
 }
 
 /*
@@ -764,7 +773,11 @@ silent_room(const Counter *counter, const SlotTotals *totals)
 	return room;
 }
 
-/* Ends reservations whose time is over; the root is locked and in row. */
+/*
+ * Ends reservations whose time is over; the root is locked and in row. Those
+ * that somebody is about to commit or release are skipped: that session holds
+ * the reservation and may be waiting for the root.
+ */
 static void
 settle(const Counter *counter, PlatformRow *row, SlotTotals *totals)
 {
@@ -780,9 +793,10 @@ settle(const Counter *counter, PlatformRow *row, SlotTotals *totals)
 	for (uint64 i = 0; i < count; i++)
 	{
 		int64		amount = platform_row_int64(i, 1);
-		CounterChange change = {.used = -amount, .reserved = -amount};
+		CounterChange change = {
+			.used = -amount, .reserved = -amount, .day = platform_row_int32(i, 2)
+		};
 
-		change.day = platform_row_int32(i, 2);
 		row_change(row, &change);
 		totals->used[COUNTER_MONTH] -= amount;
 		if (change.day == counter->period.day)
@@ -844,7 +858,7 @@ count_at_root(RootVisit *visit, PlatformRow *row, int64 room, bool changed)
 
 	if (slots == 0 && ample && visit->contended)
 	{
-		insert_slots(counter, 1, COUNTER_SLOTS);
+		insert_rows_of(counter, 1, COUNTER_SLOTS);
 		platform_row_set(row, C_SLOTS, Int16GetDatum(COUNTER_SLOTS));
 	}
 	change_of(counter, &change);
@@ -1016,7 +1030,7 @@ platform_counter_consume(Counter *counter)
 		platform_row_close(&row);
 
 		if (!found)
-			insert_slots(counter, 0, 0);
+			insert_rows_of(counter, 0, 0);
 		else if (outcome == SWAP_DONE)
 			return;
 		else if (outcome == SWAP_SPLIT)
@@ -1064,16 +1078,44 @@ platform_counter_undo(Counter *counter)
 	platform_row_close(&row);
 }
 
+/* A counter by its key alone. */
+static void
+counter_of(Counter *counter, const pg_uuid_t *organization, Datum feature,
+		   TimestampTz period_start)
+{
+	memset(counter, 0, sizeof(Counter));
+	counter->organization = *organization;
+	counter->feature = feature;
+	counter->period.month_start = period_start;
+}
+
+bool
+platform_counter_lock(const pg_uuid_t *organization, Datum feature, TimestampTz period_start)
+{
+	Counter		counter;
+	PlatformRow row;
+	Datum		keys[4];
+	bool		locked = false;
+
+	counter_of(&counter, organization, feature, period_start);
+	keys_of(&counter, 0, keys);
+	platform_row_open(&row, &usage_table);
+	while (!locked && platform_row_find(&row, keys))
+		locked = platform_row_lock(&row);
+	platform_row_close(&row);
+	return locked;
+}
+
 bool
 platform_counter_adjust(const pg_uuid_t *organization, Datum feature,
 						TimestampTz period_start, const CounterChange *change)
 {
-	Counter		counter = {.organization = *organization, .feature = feature};
 	PlatformRowResult result = ROW_CHANGED;
+	Counter		counter;
 	PlatformRow row;
 	Datum		keys[4];
 
-	counter.period.month_start = period_start;
+	counter_of(&counter, organization, feature, period_start);
 	keys_of(&counter, 0, keys);
 	platform_row_open(&row, &usage_table);
 	while (result != ROW_DONE && platform_row_find(&row, keys))

@@ -86,11 +86,22 @@ typedef struct CounterChange
 	int64		unkeyed;
 	int64		overage;
 	int64		reserved;
-	int			day;
+	int			day;			/* of the period; gets used */
+	int64		day_only;		/* for the day beyond used: repairs */
 } CounterChange;
 
 extern bool platform_counter_adjust(const pg_uuid_t *organization, Datum feature,
 									TimestampTz period_start, const CounterChange *change);
+
+/*
+ * Locks the root of a counter to the end of the transaction; waits. False when
+ * there is none.
+ */
+extern bool platform_counter_lock(const pg_uuid_t *organization, Datum feature,
+								  TimestampTz period_start);
+
+/* Makes the counter's root if there is none. */
+extern void platform_counter_ensure(const Counter *counter);
 
 /* Totals over all of a counter's rows, in one snapshot of now. */
 extern void platform_counter_totals(Counter *counter);

@@ -182,3 +182,75 @@ AS 'MODULE_PATHNAME', 'platform_consume_feature';
 COMMENT ON FUNCTION platform.consume_feature(uuid, text, bigint, text, text, timestamptz) IS
 	'Counts in the day and month of a moment and says how it stands, in the window with least left or the one that refused. at_limit: reject (all or nothing), cap (what fits), overflow (all; the excess is overage). With a key a repeated call returns the first answer with duplicate = true. Members: their own organization, today. Errors: 42501, 22023 bad argument, PT409 key used with another amount, 22003 out of range, 25006 read-only transaction.';
 INSERT INTO platform.member_privileges VALUES ('function', 'consume_feature(uuid, text, bigint, text, text, timestamptz)', 'EXECUTE');
+
+CREATE OR REPLACE FUNCTION platform.consume_features(organization_id uuid, features text[], amounts bigint[] DEFAULT NULL,
+	idempotency_key text DEFAULT NULL, at timestamptz DEFAULT pg_catalog.now())
+RETURNS TABLE (feature text, allowed boolean, consumed bigint, reason text, used bigint, usage_limit bigint, remaining bigint,
+	overage bigint, state text, period text, resets_at timestamptz, duplicate boolean)
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_consume_features';
+COMMENT ON FUNCTION platform.consume_features(uuid, text[], bigint[], text, timestamptz) IS
+	'consume_feature() for several features, all or nothing, a row a feature in the given order. amounts NULL: one of each. When one refuses the others have reason BATCH_REFUSED. Errors: as consume_feature(); 22023 also for arrays of different length, with nulls, or with a feature twice.';
+INSERT INTO platform.member_privileges VALUES ('function', 'consume_features(uuid, text[], bigint[], text, timestamptz)', 'EXECUTE');
+
+CREATE OR REPLACE FUNCTION platform.consume_feature_on_insert() RETURNS trigger
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_consume_feature_on_insert';
+COMMENT ON FUNCTION platform.consume_feature_on_insert() IS
+	'Row trigger for INSERT on a table with organization_id. Arguments: feature [, amount column]. Counts each row, one unit or as many as the column says; raises PT403 when the feature is off, PT429 when a limit would be exceeded.';
+
+CREATE OR REPLACE FUNCTION platform.refund_feature_usage(organization_id uuid, feature text, idempotency_key text, amount bigint DEFAULT NULL,
+	refund_key text DEFAULT NULL, reason text DEFAULT NULL,
+	OUT refunded bigint, OUT refundable bigint, OUT duplicate boolean)
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_refund_feature_usage';
+COMMENT ON FUNCTION platform.refund_feature_usage(uuid, text, text, bigint, text, text) IS
+	'Takes back what was consumed or committed under the key, or amount of it, in the window where it was counted; NULL: all that is left. With refund_key a repeated call changes nothing. Operators. Errors: 42501, PT404 no such consumption, PT422 amount exceeds what is left, PT409 refund_key used for something else, 22023.';
+
+CREATE OR REPLACE FUNCTION platform.reserve_feature(organization_id uuid, feature text, amount bigint DEFAULT 1, ttl interval DEFAULT '5 minutes',
+	idempotency_key text DEFAULT NULL,
+	OUT reservation_id uuid, OUT allowed boolean, OUT reason text, OUT expires_at timestamptz, OUT used bigint, OUT usage_limit bigint,
+	OUT remaining bigint, OUT state text, OUT period text, OUT resets_at timestamptz, OUT duplicate boolean)
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_reserve_feature';
+COMMENT ON FUNCTION platform.reserve_feature(uuid, text, bigint, interval, text) IS
+	'Holds amount units of the current day and month, all or nothing, until commit_feature(), release_feature() or expires_at (at most 31 days from now). With a key a repeated call returns the same reservation. Members: their own organization. Errors: 42501, 22023 bad argument, PT409 key used for something else, 25006.';
+INSERT INTO platform.member_privileges VALUES ('function', 'reserve_feature(uuid, text, bigint, interval, text)', 'EXECUTE');
+
+CREATE OR REPLACE FUNCTION platform.commit_feature(organization_id uuid, reservation_id uuid, amount bigint DEFAULT NULL, at_limit text DEFAULT 'overflow',
+	OUT allowed boolean, OUT consumed bigint, OUT reason text, OUT used bigint, OUT usage_limit bigint, OUT remaining bigint,
+	OUT overage bigint, OUT state text, OUT period text, OUT resets_at timestamptz, OUT duplicate boolean)
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_commit_feature';
+COMMENT ON FUNCTION platform.commit_feature(uuid, uuid, bigint, text) IS
+	'Turns a reservation into consumption of amount units (NULL: what was reserved); the rest is free again, an excess is consumed as at_limit says. After expiry an ordinary consumption of today. A repeated call returns the first answer. Members: their own organization. Errors: 42501, 22023, PT404 no such reservation, PT409 released, or committed with another amount, 25006.';
+INSERT INTO platform.member_privileges VALUES ('function', 'commit_feature(uuid, uuid, bigint, text)', 'EXECUTE');
+
+CREATE OR REPLACE FUNCTION platform.release_feature(organization_id uuid, reservation_id uuid) RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_release_feature';
+COMMENT ON FUNCTION platform.release_feature(uuid, uuid) IS
+	'Gives a reservation''s units back. True when this call did; false when it was released or has expired before. Members: their own organization. Errors: 42501, 22023 NULL, PT404 no such reservation, PT409 it was committed, 25006.';
+INSERT INTO platform.member_privileges VALUES ('function', 'release_feature(uuid, uuid)', 'EXECUTE');
+
+CREATE OR REPLACE FUNCTION platform.sweep_feature_reservations(batch integer DEFAULT 1000) RETURNS bigint
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_sweep_feature_reservations';
+COMMENT ON FUNCTION platform.sweep_feature_reservations(integer) IS
+	'Settles reservations whose time is over, at most batch, and returns how many. Tidies only: no limit and no report counts expired ones. Operators. Errors: 42501, 22023 batch NULL or below 1.';
+
+CREATE OR REPLACE FUNCTION platform.feature_usage_report(organization_id uuid)
+RETURNS TABLE (feature text, period text, period_start timestamptz, period_end timestamptz, used bigint, usage_limit bigint, remaining bigint,
+	reserved bigint, overage bigint, state text, enabled boolean, reason text)
+LANGUAGE c STABLE PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'platform_feature_usage_report';
+COMMENT ON FUNCTION platform.feature_usage_report(uuid) IS
+	'Two rows for each known feature: the current month and day in the organization''s local time. usage_limit and remaining are NULL without a limit; overage is kept by the month. Writes nothing. Members: their own organization. Errors: 42501, 22023 NULL.';
+INSERT INTO platform.member_privileges VALUES ('function', 'feature_usage_report(uuid)', 'EXECUTE');
+
+CREATE OR REPLACE FUNCTION platform.reconcile_feature_usage(preview boolean DEFAULT true, for_organization_id uuid DEFAULT NULL)
+RETURNS TABLE (organization_id uuid, feature text, period_start timestamptz, used bigint, expected bigint, difference bigint, fixed boolean)
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_reconcile_feature_usage';
+COMMENT ON FUNCTION platform.reconcile_feature_usage(boolean, uuid) IS
+	'A row for each counter that differs from its events, open reservations and usage without a key; preview false repairs them, each with an event of kind adjust. Operators. Errors: 42501.';

@@ -210,6 +210,7 @@ CREATE TABLE IF NOT EXISTS platform.feature_reservations (
 	expires_at timestamptz NOT NULL,
 	created_at timestamptz NOT NULL DEFAULT now(),
 	settled_at timestamptz,
+	answer jsonb,
 	CONSTRAINT feature_reservations_pkey PRIMARY KEY (id, organization_id),
 	CONSTRAINT feature_reservations_organization_id_feature_idempotency_ke_key UNIQUE (organization_id, feature, idempotency_key),
 	CONSTRAINT feature_reservations_amount_check CHECK (amount > 0),

@@ -28,10 +28,7 @@ PG_FUNCTION_INFO_V1(platform_consume_feature);
 
 static PlatformQuery find_event =
 	PLATFORM_QUERY(QUERY_READ | QUERY_LATEST | QUERY_OWNER,
-				   "SELECT kind, amount, consumed, overage, answer OPERATOR(pg_catalog.->>) 'reason',"
-				   " (answer OPERATOR(pg_catalog.->>) 'used')::bigint, (answer OPERATOR(pg_catalog.->>) 'usage_limit')::bigint,"
-				   " (answer OPERATOR(pg_catalog.->>) 'remaining')::bigint, answer OPERATOR(pg_catalog.->>) 'state', answer OPERATOR(pg_catalog.->>) 'period',"
-				   " (answer OPERATOR(pg_catalog.->>) 'resets_at')::pg_catalog.timestamptz"
+				   "SELECT kind, amount, " USAGE_STORED_ANSWER
 				   " FROM platform.feature_usage_events"
 				   " WHERE organization_id OPERATOR(pg_catalog.=) $1"
 				   " AND feature OPERATOR(pg_catalog.=) $2"
@@ -134,8 +131,8 @@ platform_usage_key(FunctionCallInfo fcinfo, int argument)
 /*
  * A member consumes now: by choosing another day it would choose another limit.
  */
-static TimestampTz
-usage_moment(FunctionCallInfo fcinfo, int argument)
+TimestampTz
+platform_usage_moment(FunctionCallInfo fcinfo, int argument)
 {
 	TimestampTz at;
 
@@ -149,8 +146,8 @@ usage_moment(FunctionCallInfo fcinfo, int argument)
 	return at;
 }
 
-static void
-require_today(const Counter *counter)
+void
+platform_usage_require_today(const Counter *counter)
 {
 	TimestampTz now = GetCurrentTransactionStartTimestamp();
 
@@ -273,9 +270,10 @@ json_number(int64 number)
 char *
 platform_usage_answer_json(const UsageAnswer *answer)
 {
-	return psprintf("{\"reason\":\"%s\",\"used\":" INT64_FORMAT ",\"usage_limit\":%s,"
+	return psprintf("{\"consumed\":" INT64_FORMAT ",\"overage\":" INT64_FORMAT ","
+					"\"reason\":\"%s\",\"used\":" INT64_FORMAT ",\"usage_limit\":%s,"
 					"\"remaining\":%s,\"state\":\"%s\",\"period\":\"%s\",\"resets_at\":\"%s\"}",
-					answer->reason, answer->used, json_number(answer->usage_limit),
+					answer->consumed, answer->overage, answer->reason, answer->used, json_number(answer->usage_limit),
 					json_number(answer->remaining), answer->state, answer->period,
 					timestamptz_to_str(answer->resets_at));
 }
@@ -347,9 +345,27 @@ platform_usage_key_conflict(const char *detail)
 			 errdetail_internal("%s", detail)));
 }
 
+void
+platform_usage_stored_answer(int column, UsageAnswer *answer)
+{
+	memset(answer, 0, sizeof(UsageAnswer));
+	answer->allowed = true;
+	answer->counted = true;
+	answer->duplicate = true;
+	answer->consumed = platform_row_int64_or(0, column, 0);
+	answer->overage = platform_row_int64_or(0, column + 1, 0);
+	answer->reason = platform_row_cstring(0, column + 2);
+	answer->used = platform_row_int64_or(0, column + 3, 0);
+	answer->usage_limit = platform_row_int64_or(0, column + 4, -1);
+	answer->remaining = platform_row_int64_or(0, column + 5, -1);
+	answer->state = platform_row_cstring(0, column + 6);
+	answer->period = platform_row_cstring(0, column + 7);
+	answer->resets_at = platform_row_timestamptz_or(0, column + 8, 0);
+}
+
 /* The answer that was given when the key came first; false when it never came. */
 static bool
-find_first_answer(const Counter *counter, text *key, const char *kind, UsageAnswer *answer)
+find_first_answer(const Counter *counter, text *key, UsageAnswer *answer)
 {
 	Datum		values[3];
 	bool		found;
@@ -361,36 +377,23 @@ find_first_answer(const Counter *counter, text *key, const char *kind, UsageAnsw
 	found = platform_query_run(&find_event, values, NULL) > 0;
 	if (found)
 	{
-		if (strcmp(platform_row_cstring(0, 1), kind) != 0)
+		if (strcmp(platform_row_cstring(0, 1), "consume") != 0)
 			platform_usage_key_conflict("It belongs to an event of another kind.");
 		if (platform_row_int64(0, 2) != counter->amount)
 			platform_usage_key_conflict("The amount differs.");
-		memset(answer, 0, sizeof(UsageAnswer));
-		answer->allowed = true;
-		answer->counted = true;
-		answer->duplicate = true;
-		answer->consumed = platform_row_int64(0, 3);
-		answer->overage = platform_row_int64(0, 4);
-		answer->reason = platform_row_cstring(0, 5);
-		answer->used = platform_row_int64_or(0, 6, 0);
-		answer->usage_limit = platform_row_int64_or(0, 7, -1);
-		answer->remaining = platform_row_int64_or(0, 8, -1);
-		answer->state = platform_row_cstring(0, 9);
-		answer->period = platform_row_cstring(0, 10);
-		answer->resets_at = platform_row_timestamptz_or(0, 11, 0);
+		platform_usage_stored_answer(3, answer);
 	}
 	platform_query_end();
 	return found;
 }
 
 void
-platform_usage_consume(Counter *counter, TimestampTz at, text *key,
-					   const char *kind, UsageAnswer *answer)
+platform_usage_consume(Counter *counter, TimestampTz at, text *key, UsageAnswer *answer)
 {
 	UsageEvent	event = {
 		.organization = &counter->organization,
 		.feature = counter->feature,
-		.kind = kind,
+		.kind = "consume",
 		.key = key,
 		.amount = counter->amount,
 		.occurred_at = at,
@@ -401,7 +404,7 @@ platform_usage_consume(Counter *counter, TimestampTz at, text *key,
 	while (!recorded)
 	{
 		/* A duplicate is answered as the first was, whatever was changed since. */
-		if (key != NULL && find_first_answer(counter, key, kind, answer))
+		if (key != NULL && find_first_answer(counter, key, answer))
 			return;
 		if (counter->terms.enabled)
 			platform_counter_consume(counter);
@@ -422,9 +425,9 @@ platform_usage_consume(Counter *counter, TimestampTz at, text *key,
 	platform_usage_announce(counter);
 }
 
-/* Counts without a key and without an answer to give. */
-static bool
-increment(Counter *counter, const pg_uuid_t *organization, text *feature, int64 amount)
+bool
+platform_usage_increment(Counter *counter, const pg_uuid_t *organization, text *feature,
+						 int64 amount)
 {
 	platform_counter_prepare(counter, organization, feature,
 							 GetCurrentTransactionStartTimestamp());
@@ -437,9 +440,8 @@ increment(Counter *counter, const pg_uuid_t *organization, text *feature, int64 
 	return counter->allowed;
 }
 
-/* Why increment() said no, as an error. */
-static void
-raise_refusal(const Counter *counter)
+void
+platform_usage_raise_refusal(const Counter *counter)
 {
 	text	   *feature = DatumGetTextPP(counter->feature);
 	char	   *name = pnstrdup(VARDATA_ANY(feature),
@@ -475,7 +477,7 @@ platform_increment_feature_usage(PG_FUNCTION_ARGS)
 
 	platform_require_module(&platform_features_module);
 	platform_require_organization(organization);
-	PG_RETURN_BOOL(increment(&counter, organization, feature, amount));
+	PG_RETURN_BOOL(platform_usage_increment(&counter, organization, feature, amount));
 }
 
 /*
@@ -494,8 +496,8 @@ platform_require_feature_usage(PG_FUNCTION_ARGS)
 
 	platform_require_module(&platform_features_module);
 	platform_require_organization(organization);
-	if (!increment(&counter, organization, feature, amount))
-		raise_refusal(&counter);
+	if (!platform_usage_increment(&counter, organization, feature, amount))
+		platform_usage_raise_refusal(&counter);
 	PG_RETURN_VOID();
 }
 
@@ -525,7 +527,7 @@ platform_consume_feature(PG_FUNCTION_ARGS)
 	int64		amount = platform_usage_amount(fcinfo, 2);
 	text	   *key = platform_usage_key(fcinfo, 3);
 	CounterAtLimit at_limit = platform_usage_at_limit(fcinfo, 4);
-	TimestampTz at = usage_moment(fcinfo, 5);
+	TimestampTz at = platform_usage_moment(fcinfo, 5);
 	Counter		counter;
 	UsageAnswer answer;
 	Datum		values[USAGE_ANSWER_COLUMNS];
@@ -534,11 +536,11 @@ platform_consume_feature(PG_FUNCTION_ARGS)
 	platform_require_module(&platform_features_module);
 	platform_require_organization(organization);
 	platform_counter_prepare(&counter, organization, feature, at);
-	require_today(&counter);
+	platform_usage_require_today(&counter);
 	counter.amount = amount;
 	counter.at_limit = at_limit;
 	counter.want_totals = true;
-	platform_usage_consume(&counter, at, key, "consume", &answer);
+	platform_usage_consume(&counter, at, key, &answer);
 
 	platform_usage_answer_datums(&answer, values, nulls);
 	PG_RETURN_DATUM(platform_usage_return(fcinfo, values, nulls));

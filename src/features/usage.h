@@ -68,18 +68,42 @@ typedef struct UsageEvent
 /* False when the key is taken. */
 extern bool platform_usage_record(const UsageEvent *event);
 
-/* The answer as JSON, for an event. */
+/* The answer as JSON, for a column named answer, and columns that read it back. */
 extern char *platform_usage_answer_json(const UsageAnswer *answer);
+
+#define USAGE_STORED(name) "(answer OPERATOR(pg_catalog.->>) '" name "')"
+#define USAGE_STORED_ANSWER \
+	USAGE_STORED("consumed") "::bigint, " USAGE_STORED("overage") "::bigint, " \
+	USAGE_STORED("reason") ", " USAGE_STORED("used") "::bigint, " \
+	USAGE_STORED("usage_limit") "::bigint, " USAGE_STORED("remaining") "::bigint, " \
+	USAGE_STORED("state") ", " USAGE_STORED("period") ", " \
+	USAGE_STORED("resets_at") "::pg_catalog.timestamptz"
+
+/* From the first row of a result, where those columns begin at column. */
+extern void platform_usage_stored_answer(int column, UsageAnswer *answer);
 
 /* Rows for the thresholds that the counter has crossed. */
 extern void platform_usage_announce(const Counter *counter);
 
 /*
  * Counts, announces thresholds, and answers; with a key also records the
- * event, or finds that it was recorded before. kind names the event.
+ * event, or finds that it was recorded before.
  */
 extern void platform_usage_consume(Counter *counter, TimestampTz at, text *key,
-								   const char *kind, UsageAnswer *answer);
+								   UsageAnswer *answer);
+
+/* at, or now for NULL; 22023 when infinite. */
+extern TimestampTz platform_usage_moment(FunctionCallInfo fcinfo, int argument);
+
+/* 42501 for a member whose counter is not today's. */
+extern void platform_usage_require_today(const Counter *counter);
+
+/* Counts without a key and without an answer to give. False: refused. */
+extern bool platform_usage_increment(Counter *counter, const pg_uuid_t *organization,
+									 text *feature, int64 amount);
+
+/* Why that said no, as an error: PT403 or PT429. */
+extern void platform_usage_raise_refusal(const Counter *counter);
 
 /* PT409: the key was used for something else. */
 extern void platform_usage_key_conflict(const char *detail);
