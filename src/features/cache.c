@@ -309,6 +309,16 @@ flag_check_slowly(const pg_uuid_t *organization, const char *feature, int length
 	return FLAG_ANSWER_ENABLED(platform_flag_resolve(cache, &key, &scratch)->answer);
 }
 
+/* Are the names the same?  Most have 8 to 16 bytes: two words that may overlap. */
+static inline bool
+same_name(const char *a, const char *b, int length)
+{
+	if (likely(length >= 8 && length <= 16))
+		return platform_flag_word(a) == platform_flag_word(b) &&
+			platform_flag_word(a + length - 8) == platform_flag_word(b + length - 8);
+	return memcmp(a, b, length) == 0;
+}
+
 /*
  * Is the feature on for the organization?  The hot path of every check: no
  * allocation, no query, no clock unless a window is involved.
@@ -317,10 +327,10 @@ bool
 platform_flag_check(const pg_uuid_t *organization, const char *feature, int length)
 {
 	if (likely(cache_is_current() && last_name.filled == main_cache.filled &&
-			   last_name.length == length && memcmp(last_name.name, feature, length) == 0))
+			   last_name.length == length && same_name(last_name.name, feature, length)))
 	{
-		FlagKey		key = {.organization = *organization, .feature = last_name.id};
-		const FlagEntry *entry = flags_lookup(main_cache.flags, key);
+		const FlagEntry *entry = platform_flag_probe(main_cache.flags, organization,
+													 last_name.id);
 
 		if (likely(entry != NULL && entry_holds(entry)))
 			return FLAG_ANSWER_ENABLED(entry->answer);

