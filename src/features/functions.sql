@@ -101,7 +101,13 @@ CREATE OR REPLACE FUNCTION platform.check_feature_definition() RETURNS trigger
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_check_feature_definition';
 COMMENT ON FUNCTION platform.check_feature_definition() IS
-	'Trigger function of global_feature_flags, BEFORE row: keeps disabled_at, disabled_by, salt and updated_at. Errors: PT422 variants, prerequisites; 23503 a feature that another needs.';
+	'Trigger function of global_feature_flags, BEFORE row: keeps disabled_at, disabled_by, salt and updated_at. Errors: PT422 variants.';
+
+CREATE OR REPLACE FUNCTION platform.check_prerequisites() RETURNS trigger
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_check_prerequisites';
+COMMENT ON FUNCTION platform.check_prerequisites() IS
+	'Trigger function of global_feature_flags, AFTER row: prerequisites exist and form no cycle. Errors: PT422; 23503 for a feature that another one or a row still names.';
 
 CREATE OR REPLACE FUNCTION platform.check_feature_row() RETURNS trigger
 LANGUAGE c VOLATILE PARALLEL UNSAFE

@@ -216,6 +216,18 @@ same_key(const TriggerData *trigger, HeapTuple old, HeapTuple new)
 	return true;
 }
 
+static bool
+has_history(Relation relation)
+{
+	static const char *const tables[] = {"organizations", "global_feature_flags", "tier_features",
+	"org_feature_flags", "tenant_feature_flags"};
+
+	for (int i = 0; i < lengthof(tables); i++)
+		if (strcmp(RelationGetRelationName(relation), tables[i]) == 0)
+			return true;
+	return false;
+}
+
 /* Tells listeners which feature, or which organization, changed. */
 static void
 announce(const TriggerData *trigger, HeapTuple row)
@@ -257,6 +269,11 @@ platform_record_flag_change(PG_FUNCTION_ARGS)
 	HeapTuple	new = TRIGGER_FIRED_BY_DELETE(trigger->tg_event) ? NULL :
 		platform_trigger_row(trigger);
 
+	if (!has_history(trigger->tg_relation))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" is not for table \"%s\"", "record_flag_change",
+						RelationGetRelationName(trigger->tg_relation))));
 	platform_cache_touch(trigger->tg_relation);
 	if (SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA)
 		return PointerGetDatum(NULL);
@@ -368,7 +385,7 @@ load_past(FlagCache *cache, const pg_uuid_t *organization, TimestampTz at)
  * the tables and the windows open then; what the setting platform.kill_switches
  * was is not known.  A change counts from when it was made, which is a little
  * before others could see it.  Operators, or the organization itself.  Errors:
- * 42501 for another organization, 22004 for NULL.
+ * 42501 for another organization, 22004 for NULL, 22023 for infinity.
  */
 Datum
 platform_feature_state_at(PG_FUNCTION_ARGS)
@@ -392,6 +409,10 @@ platform_feature_state_at(PG_FUNCTION_ARGS)
 
 	subject.organization = organization;
 	subject.now = PG_GETARG_TIMESTAMPTZ(2);
+	if (TIMESTAMP_NOT_FINITE(subject.now))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("at must be a moment, not infinity")));
 	platform_require_module(&platform_features_module);
 	platform_flag_cache_reset(&past, CurrentMemoryContext);
 	load_past(&past, organization, subject.now);

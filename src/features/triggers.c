@@ -2,9 +2,9 @@
  * triggers.c
  *	  Trigger functions of the flag tables, and the one for everybody's tables.
  *
- * The checks read with the latest snapshot, after a lock that two writers of
- * prerequisites cannot hold together: otherwise each could add its half of a
- * cycle.
+ * Prerequisites are checked after the statement, which may have written both
+ * halves of a cycle, with the latest snapshot, and after a lock that two writers
+ * of prerequisites cannot hold together: each could add its half.
  */
 #include "core/platform.h"
 
@@ -28,6 +28,7 @@
 
 PG_FUNCTION_INFO_V1(platform_check_feature_definition);
 PG_FUNCTION_INFO_V1(platform_check_feature_row);
+PG_FUNCTION_INFO_V1(platform_check_prerequisites);
 PG_FUNCTION_INFO_V1(platform_enforce_feature);
 
 /* Columns that a BEFORE trigger sets, applied together. */
@@ -110,6 +111,26 @@ column_changed(const RowChanges *changes, const char *column)
 	return !datum_image_eq(new_datum, old_datum, attribute->attbyval, attribute->attlen);
 }
 
+/* One of them: what the statement gave, else what fits. */
+static void
+maintain_disabled_column(RowChanges *changes, const char *column, bool switched_off,
+						 Datum otherwise)
+{
+	bool		isnull;
+
+	(void) row_value(changes, column, &isnull);
+	if (!isnull && column_changed(changes, column))
+		return;
+	if (switched_off)
+		set_value(changes, column, otherwise, false);
+	else
+	{
+		Datum		value = old_value(changes, column, &isnull);
+
+		set_value(changes, column, value, isnull);
+	}
+}
+
 /*
  * disabled_at and disabled_by say since when and by whom it is off; they and the
  * reason go when it is switched on.
@@ -128,19 +149,14 @@ maintain_disabled(RowChanges *changes)
 		set_value(changes, "disabled_at", (Datum) 0, true);
 		set_value(changes, "disabled_by", (Datum) 0, true);
 	}
-	else if (column_changed(changes, "enabled"))
-	{
-		set_value(changes, "disabled_at",
-				  TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()), false);
-		set_value(changes, "disabled_by", CStringGetTextDatum(platform_flag_change_author()), false);
-	}
 	else
 	{
-		Datum		value = old_value(changes, "disabled_at", &isnull);
+		bool		switched_off = column_changed(changes, "enabled");
 
-		set_value(changes, "disabled_at", value, isnull);
-		value = old_value(changes, "disabled_by", &isnull);
-		set_value(changes, "disabled_by", value, isnull);
+		maintain_disabled_column(changes, "disabled_at", switched_off,
+								 TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
+		maintain_disabled_column(changes, "disabled_by", switched_off,
+								 CStringGetTextDatum(platform_flag_change_author()));
 	}
 }
 
@@ -228,9 +244,8 @@ check_prerequisites(RowChanges *changes, const char *feature)
 	{
 		char	   *missing = platform_row_cstring(0, 1);
 
-		if (missing == NULL || strcmp(missing, feature) != 0)
-			refuse_prerequisites(feature, missing == NULL ? _("A prerequisite is null.") :
-								 psprintf(_("There is no feature \"%s\"."), missing));
+		refuse_prerequisites(feature, missing == NULL ? _("A prerequisite is null.") :
+							 psprintf(_("There is no feature \"%s\"."), missing));
 	}
 	values[0] = CStringGetTextDatum(feature);
 	values[1] = prerequisites;
@@ -285,12 +300,10 @@ check_variants(const RowChanges *changes, const char *feature)
  * platform.check_feature_definition() returns trigger
  *
  * Keeps disabled_at, disabled_by, salt and updated_at of global_feature_flags.
- * Errors: PT422 for variants or prerequisites that break a rule (a cycle, an
- * unknown feature, a chain of more than 16), 23503 for removing or renaming a
- * feature that is a prerequisite, 39P01 when fired otherwise.
+ * Errors: PT422 for variants that break a rule, 39P01 when fired otherwise.
  *
  *		CREATE TRIGGER global_feature_flags_check
- *			BEFORE INSERT OR UPDATE OR DELETE ON platform.global_feature_flags
+ *			BEFORE INSERT OR UPDATE ON platform.global_feature_flags
  *			FOR EACH ROW EXECUTE FUNCTION platform.check_feature_definition();
  */
 Datum
@@ -298,25 +311,15 @@ platform_check_feature_definition(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = platform_trigger_guard(fcinfo, "check_feature_definition",
 												  GUARD_BEFORE | GUARD_ROW | GUARD_INSERT |
-												  GUARD_UPDATE | GUARD_DELETE);
+												  GUARD_UPDATE);
 	RowChanges	changes = {.trigger = trigger, .row = platform_trigger_row(trigger)};
 	bool		insert = TRIGGER_FIRED_BY_INSERT(trigger->tg_event);
 	bool		isnull;
 	char	   *feature;
 
-	if (TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
-	{
-		check_not_needed(&changes);
-		return PointerGetDatum(trigger->tg_trigtuple);
-	}
-
 	feature = feature_of(&changes);
-	if (!insert && column_changed(&changes, "feature"))
-		check_not_needed(&changes);
 	if (column_changed(&changes, "variants"))
 		check_variants(&changes, feature);
-	if (column_changed(&changes, "prerequisites"))
-		check_prerequisites(&changes, feature);
 
 	maintain_disabled(&changes);
 	(void) row_value(&changes, "salt", &isnull);
@@ -327,6 +330,41 @@ platform_check_feature_definition(PG_FUNCTION_ARGS)
 		set_value(&changes, "salt", isnull ? CStringGetTextDatum(feature) : salt, false);
 	}
 	return PointerGetDatum(apply_changes(&changes));
+}
+
+/*
+ * platform.check_prerequisites() returns trigger
+ *
+ * After a statement changed global_feature_flags: prerequisites exist and do
+ * not lead back; a feature that is gone, or has another name, is needed by none.
+ * Errors: PT422 for a cycle, an unknown feature or a chain of more than 16;
+ * 23503 for a feature that another one or a row names; 39P01 when fired
+ * otherwise.
+ *
+ *		CREATE TRIGGER global_feature_flags_check_prerequisites
+ *			AFTER INSERT OR UPDATE OR DELETE ON platform.global_feature_flags
+ *			FOR EACH ROW EXECUTE FUNCTION platform.check_prerequisites();
+ */
+Datum
+platform_check_prerequisites(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = platform_trigger_guard(fcinfo, "check_prerequisites",
+												  GUARD_AFTER | GUARD_ROW | GUARD_INSERT |
+												  GUARD_UPDATE | GUARD_DELETE);
+	RowChanges	changes = {.trigger = trigger, .row = platform_trigger_row(trigger)};
+
+	/* the queries are to see all that the statement wrote */
+	CommandCounterIncrement();
+	if (TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
+		check_not_needed(&changes);
+	else
+	{
+		if (!TRIGGER_FIRED_BY_INSERT(trigger->tg_event) && column_changed(&changes, "feature"))
+			check_not_needed(&changes);
+		if (column_changed(&changes, "prerequisites"))
+			check_prerequisites(&changes, feature_of(&changes));
+	}
+	return PointerGetDatum(NULL);
 }
 
 /* By the cache, which sees what is committed and this transaction's changes. */

@@ -63,8 +63,11 @@ CREATE POLICY feature_usage_thresholds_member_select ON platform.feature_usage_t
 	USING (organization_id = platform.current_organization_id());
 
 CREATE OR REPLACE TRIGGER global_feature_flags_check
-	BEFORE INSERT OR DELETE OR UPDATE ON platform.global_feature_flags
+	BEFORE INSERT OR UPDATE ON platform.global_feature_flags
 	FOR EACH ROW EXECUTE FUNCTION platform.check_feature_definition();
+CREATE OR REPLACE TRIGGER global_feature_flags_check_prerequisites
+	AFTER INSERT OR DELETE OR UPDATE ON platform.global_feature_flags
+	FOR EACH ROW EXECUTE FUNCTION platform.check_prerequisites();
 CREATE OR REPLACE TRIGGER tier_features_check BEFORE INSERT OR UPDATE ON platform.tier_features
 	FOR EACH ROW EXECUTE FUNCTION platform.check_feature_row();
 CREATE OR REPLACE TRIGGER org_feature_flags_check BEFORE INSERT OR UPDATE ON platform.org_feature_flags
@@ -203,6 +206,7 @@ DROP TRIGGER IF EXISTS global_feature_flags_record ON platform.global_feature_fl
 DROP TRIGGER IF EXISTS tenant_feature_flags_check ON platform.tenant_feature_flags;
 DROP TRIGGER IF EXISTS org_feature_flags_check ON platform.org_feature_flags;
 DROP TRIGGER IF EXISTS tier_features_check ON platform.tier_features;
+DROP TRIGGER IF EXISTS global_feature_flags_check_prerequisites ON platform.global_feature_flags;
 DROP TRIGGER IF EXISTS global_feature_flags_check ON platform.global_feature_flags;
 
 -- Row security stays on: without policies it lets no member in.
