@@ -127,7 +127,7 @@ SELECT platform.set_tier_feature('core', 'webhooks', false);
 RESET ROLE;
 SELECT feature, enabled, disabled_reason, disabled_by = :user AS by_staff FROM platform.global_feature_flags WHERE feature = 'recording';
 SELECT feature, enabled FROM platform.org_feature_flags WHERE organization_id = :other ORDER BY feature;
-SELECT source, feature, tier, changed_by, subject = :user AS by_staff FROM platform.global_feature_flag_history WHERE subject IS NOT NULL ORDER BY id;
+SELECT source, feature, tier, changed_by, subject = :user AS by_staff FROM platform.global_feature_flag_history WHERE subject = :user ORDER BY id;
 ROLLBACK TO s;
 
 -- who was granted nothing may call nothing

@@ -7,7 +7,7 @@
 BEGIN;
 \set one '''f1a64000-0000-4000-8000-000000000001'''
 CREATE TEMP VIEW history AS
-	SELECT source, feature, tier, old, new, reason, changed_by = current_user AS by_me, id FROM platform.global_feature_flag_history WHERE feature LIKE 'flags%'
+	SELECT source, feature, tier, old, new, reason, changed_by = current_user AS by_me, id FROM platform.global_feature_flag_history WHERE feature IN ('flags_h', 'flags_n', 'flags_o')
 	UNION ALL
 	SELECT source, feature, NULL, old, new, reason, changed_by = current_user, id FROM platform.feature_flag_history
 	WHERE organization_id = 'f1a64000-0000-4000-8000-000000000001';
