@@ -43,20 +43,20 @@ static PlatformQuery list_privileges =
 				   " ORDER BY kind, object, privilege");
 
 static PlatformQuery list_members =
-	PLATFORM_QUERY(QUERY_READ | QUERY_LATEST,
+	PLATFORM_QUERY(QUERY_READ | QUERY_LATEST | QUERY_OWNER,
 				   "SELECT m.role_name FROM platform.member_roles m"
 				   " JOIN pg_catalog.pg_roles r"
 				   " ON r.rolname OPERATOR(pg_catalog.=) m.role_name::pg_catalog.name"
 				   " ORDER BY 1");
 
 static PlatformQuery record_member =
-	PLATFORM_QUERY(0,
+	PLATFORM_QUERY(QUERY_OWNER,
 				   "INSERT INTO platform.member_roles (role_name) VALUES ($1)"
 				   " ON CONFLICT (role_name) DO NOTHING",
 				   TEXTOID);
 
 static PlatformQuery forget_member =
-	PLATFORM_QUERY(0,
+	PLATFORM_QUERY(QUERY_OWNER,
 				   "DELETE FROM platform.member_roles"
 				   " WHERE role_name OPERATOR(pg_catalog.=) $1",
 				   TEXTOID);

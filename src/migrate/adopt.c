@@ -22,6 +22,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "commands/tablecmds.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "parser/parse_coerce.h"
 #include "parser/parse_type.h"
@@ -240,6 +241,30 @@ platform_table_exists(const CreateStmt *create)
 		OidIsValid(platform_relation_oid(create->relation->relname, true));
 }
 
+/*
+ * Is it a table, and of the role that owns the others?  A superuser is not
+ * enough: filling a table runs its triggers, and those are its owner's.
+ */
+static void
+check_adoptable(const Adoption *adoption)
+{
+	char		kind = get_rel_relkind(adoption->relid);
+	Oid			owner = platform_relation_owner(adoption->table);
+
+	if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("relation \"%s\" is not a table", adoption->table)));
+	if (owner != GetUserId())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("table \"%s\" belongs to role \"%s\"",
+						adoption->table, GetUserNameFromId(owner, false)),
+				 errdetail("All tables must belong to the role that installs, \"%s\".",
+						   GetUserNameFromId(GetUserId(), false)),
+				 errhint("Install as the owner of the table, or change its owner.")));
+}
+
 void
 platform_adopt_table(const Migration *migration, const Statement *statement)
 {
@@ -247,16 +272,11 @@ platform_adopt_table(const Migration *migration, const Statement *statement)
 	Adoption	adoption = {migration, statement->script, create, create->relation->relname};
 	ScriptContext context;
 	ListCell   *cell;
-	char		kind;
 
 	platform_script_enter(&context, migration, statement->script, adoption.table);
 	adoption.relid = RangeVarGetRelidExtended(create->relation, AccessExclusiveLock, 0,
 											  RangeVarCallbackOwnsRelation, NULL);
-	kind = get_rel_relkind(adoption.relid);
-	if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE)
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("relation \"%s\" is not a table", adoption.table)));
+	check_adoptable(&adoption);
 
 	foreach(cell, create->tableElts)
 	{

@@ -26,4 +26,4 @@ RETURNS TABLE (version integer, module text, description text, applied_at timest
 LANGUAGE c STABLE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_migration_status';
 COMMENT ON FUNCTION platform.migration_status() IS
-	'The migrations that are known or applied, by version. applied_at is NULL for one that install() would apply. Errors: 42501 unless the caller may read platform.schema_migrations.';
+	'The migrations that are known or applied, by version. applied_at is NULL for one that install() would apply. Errors: 42501 unless the caller may act as the tables'' owner.';

@@ -168,8 +168,8 @@ PG_FUNCTION_INFO_V1(platform_install);
  * is new.
  *
  * The tables keep one owner: whoever has that role's rights installs as that
- * role, anyone else, and whoever may not create tables in the schema, gets
- * 42501.  22023 for an unknown module; 42804 and 23xxx for a table that cannot
+ * role; anyone else, whoever may not create tables in the schema, and whoever
+ * would adopt a table of another role, gets 42501.  22023 for an unknown module; 42804 and 23xxx for a table that cannot
  * be made to fit.  Concurrent calls wait for each other.
  */
 Datum
@@ -299,16 +299,18 @@ PG_FUNCTION_INFO_V1(platform_migration_status);
  *
  * The migrations that are known or applied, by version.  applied_at is NULL
  * for one that install() would apply, description for one that is unknown to
- * this version of the extension.  42501 unless the caller may read
- * platform.schema_migrations.
+ * this version of the extension.  42501 unless the caller has the rights of
+ * the tables' owner.
  */
 Datum
 platform_migration_status(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Runner		runner;
 	ListCell   *cell;
 
 	InitMaterializedSRF(fcinfo, 0);
+	platform_runner_begin(&runner, RUNNER_READS, "list the migrations");
 	foreach(cell, platform_migrations())
 	{
 		Migration  *migration = lfirst(cell);
@@ -326,5 +328,6 @@ platform_migration_status(PG_FUNCTION_ARGS)
 		}
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
+	platform_runner_end(&runner);
 	return (Datum) 0;
 }

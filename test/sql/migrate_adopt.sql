@@ -153,6 +153,17 @@ GRANT SELECT ON platform.migrations TO platform_test_stranger;
 SELECT * FROM platform.install(ARRAY['test_calls']);
 ROLLBACK;
 
+-- not even a superuser's: to fill a table runs its owner's triggers
+BEGIN;
+SELECT count(*) > 0 AS removed FROM platform.rollback(0);
+CREATE TABLE platform.organizations (id uuid PRIMARY KEY, name text);
+INSERT INTO platform.organizations VALUES ('10000000-0000-4000-8000-0000000ad001', NULL);
+ALTER TABLE platform.organizations OWNER TO platform_test_stranger;
+\set VERBOSITY terse
+SELECT * FROM platform.install();
+\set VERBOSITY default
+ROLLBACK;
+
 -- a table schema_migrations of another tool is no list of ours
 BEGIN;
 SELECT count(*) > 0 AS removed FROM platform.rollback(0);

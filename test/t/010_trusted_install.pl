@@ -84,6 +84,20 @@ my ($out, $err);
 isnt($node->psql('app', 'SELECT * FROM platform.install()', stdout => \$out, stderr => \$err), 0, 'nor can it become another role');
 like($err, qr/cannot set parameter "\w+" within security-/, 'and is told so');
 
+# nor does what the owner put in place of a table
+as_role('app', 'app', q{
+	DROP TRIGGER schema_migrations_catch ON platform.schema_migrations;
+	TRUNCATE public.caught;
+	CREATE FUNCTION public.catch_reader() RETURNS text LANGUAGE plpgsql AS $$
+		BEGIN INSERT INTO public.caught SELECT current_user; RETURN 'nobody'; END $$;
+	DROP TABLE platform.member_roles;
+	CREATE VIEW platform.member_roles AS SELECT public.catch_reader() AS role_name, now() AS granted_at});
+$node->psql('app', 'SELECT * FROM platform.install()');
+$node->psql('app', 'SELECT * FROM platform.verify()');
+$node->psql('app', 'SELECT * FROM platform.migration_status()');
+$node->psql('app', q{SELECT platform.grant_member('mallory')});
+is(as_role('app', 'app', q{SELECT count(*) FROM public.caught WHERE who <> 'app'}), '0', 'a view of the owner runs as the owner');
+
 # a schema that somebody else made first
 as_role('mallory', 'planted', 'CREATE SCHEMA platform');
 like(refused('app', 'planted', 'CREATE EXTENSION platform'), qr/42501.*schema "platform" belongs to role "mallory"/s,
