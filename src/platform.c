@@ -5,12 +5,14 @@
 #include "core/platform.h"
 
 #include "core/claims.h"
+#include "core/commit.h"
 #include "core/identity.h"
 #include "core/jwk.h"
 #include "core/jwt.h"
 #include "core/module.h"
 #include "core/settings.h"
 #include "features/features.h"
+#include "tokens/tokens.h"
 
 PLATFORM_MODULE_MAGIC;
 
@@ -24,6 +26,8 @@ _PG_init(void)
 	platform_claims_init();
 	platform_jwk_init();
 	platform_jwt_init();
+	platform_commit_init();
 	platform_features_init();
+	platform_tokens_init();
 	platform_settings_reserve();
 }

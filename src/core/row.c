@@ -12,6 +12,7 @@
  */
 #include "core/platform.h"
 
+#include "access/htup_details.h"
 #include "access/nbtree.h"
 #include "access/relation.h"
 #include "access/table.h"
@@ -265,6 +266,23 @@ platform_row_find(PlatformRow *row, const Datum *keys)
 	return found;
 }
 
+void
+platform_insert_index_entries(ResultRelInfo *result, TupleTableSlot *slot, EState *estate,
+							  bool only_summarizing)
+{
+#if PG_VERSION_NUM >= 160000
+	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL, only_summarizing);
+#else
+	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL);
+#endif
+}
+
+TransactionId
+platform_row_xmin(const PlatformRow *row)
+{
+	return HeapTupleHeaderGetXmin(ExecFetchSlotHeapTuple(row->slot, false, NULL)->t_data);
+}
+
 /* The version moved to another page, or an indexed column changed. */
 static void
 row_insert_index_entries(PlatformRow *row, bool only_summarizing)
@@ -274,12 +292,7 @@ row_insert_index_entries(PlatformRow *row, bool only_summarizing)
 
 	InitResultRelInfo(result, row->relation, 0, NULL, 0);
 	ExecOpenIndices(result, false);
-#if PG_VERSION_NUM >= 160000
-	ExecInsertIndexTuples(result, row->new_slot, estate, false, false, NULL, NIL,
-						  only_summarizing);
-#else
-	ExecInsertIndexTuples(result, row->new_slot, estate, false, false, NULL, NIL);
-#endif
+	platform_insert_index_entries(result, row->new_slot, estate, only_summarizing);
 	ExecCloseIndices(result);
 	FreeExecutorState(estate);
 	pfree(result);
@@ -299,8 +312,13 @@ platform_row_update(PlatformRow *row, bool wait)
 #endif
 
 	if (row->new_slot == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(row->values));
+
 		row->new_slot = MakeSingleTupleTableSlot(RelationGetDescr(row->relation),
 												 &TTSOpsHeapTuple);
+		MemoryContextSwitchTo(old);
+	}
 	tuple = heap_form_tuple(RelationGetDescr(row->relation), row->values, row->isnull);
 	tuple->t_tableOid = RelationGetRelid(row->relation);
 	ExecForceStoreHeapTuple(tuple, row->new_slot, true);

@@ -20,6 +20,7 @@
 #include "access/genam.h"
 #include "access/skey.h"
 #include "executor/tuptable.h"
+#include "nodes/execnodes.h"
 #include "utils/rel.h"
 
 #include "core/cache.h"
@@ -105,6 +106,13 @@ extern bool platform_row_lock(PlatformRow *row);
 extern void platform_row_scan_begin(PlatformRow *row, const Datum *keys, int nkeys, bool latest);
 extern bool platform_row_scan_next(PlatformRow *row);
 extern void platform_row_scan_end(PlatformRow *row);
+
+/* The entries of a row just written, in the executor's way. */
+extern void platform_insert_index_entries(ResultRelInfo *result, TupleTableSlot *slot,
+										  EState *estate, bool only_summarizing);
+
+/* The transaction that wrote the version found; not a normal one when frozen. */
+extern TransactionId platform_row_xmin(const PlatformRow *row);
 
 /* Column by its place in table->columns. */
 static inline Datum

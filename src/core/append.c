@@ -1,0 +1,335 @@
+/*
+ * append.c
+ *	  Adding rows to a log past the executor: see append.h.
+ *
+ * State: per table its attribute numbers and the form of its indexes, under
+ * the rules of cache.h. A table with an index that is no plain btree, or with
+ * defaults that only the executor knows, is written in the executor's way:
+ * right, and slower.
+ */
+#include "core/platform.h"
+
+#include "access/genam.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/index.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_index.h"
+#include "executor/executor.h"
+#include "nodes/makefuncs.h"
+#include "nodes/primnodes.h"
+#include "executor/nodeModifyTable.h"
+#include "miscadmin.h"
+#include "rewrite/rewriteHandler.h"
+#include "tcop/utility.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "core/append.h"
+#include "core/module.h"
+
+void
+platform_append_register(PlatformAppendTable *table)
+{
+	platform_cache_register(&table->cache);
+}
+
+static void
+append_find_columns(PlatformAppendTable *table, Relation relation)
+{
+	TupleDesc	tupdesc = RelationGetDescr(relation);
+
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		PlatformRowColumn *column = &table->columns[i];
+		AttrNumber	attnum = get_attnum(RelationGetRelid(relation), column->name);
+
+		if (attnum <= 0 || TupleDescAttr(tupdesc, attnum - 1)->atttypid != column->type)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("table \"%s.%s\" does not have the form that this library writes",
+							PLATFORM_SCHEMA, table->cache.tables[0]),
+					 errdetail("It needs a column \"%s\" of type %s.",
+							   column->name, format_type_be(column->type)),
+					 errhint("Run SELECT * FROM platform.install().")));
+		table->attnums[i] = attnum;
+	}
+}
+
+static bool
+append_column_is_ours(PlatformAppendTable *table, AttrNumber attnum)
+{
+	for (int i = 0; i < table->ncolumns; i++)
+		if (table->attnums[i] == attnum)
+			return true;
+	return false;
+}
+
+/* Has it columns of somebody else's with defaults, or computed ones? */
+static bool
+append_has_other_defaults(PlatformAppendTable *table, Relation relation)
+{
+	TupleDesc	tupdesc = RelationGetDescr(relation);
+
+	for (int i = 0; i < tupdesc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(tupdesc, i);
+
+		if (attribute->attisdropped || append_column_is_ours(table, i + 1))
+			continue;
+		if (attribute->atthasdef || attribute->attnotnull || attribute->attgenerated)
+			return true;
+	}
+	return false;
+}
+
+/* The column c of a predicate "c IS NOT NULL", or 0. */
+static AttrNumber
+predicate_column(Relation index)
+{
+	List	   *predicate = RelationGetIndexPredicate(index);
+	NullTest   *test;
+
+	if (list_length(predicate) != 1 || !IsA(linitial(predicate), NullTest))
+		return 0;
+	test = linitial_node(NullTest, predicate);
+	if (test->nulltesttype != IS_NOT_NULL || test->argisrow || !IsA(test->arg, Var))
+		return 0;
+	return ((Var *) test->arg)->varattno;
+}
+
+/* Describes the index; false when it is not of the plain kind. */
+static bool
+append_describe_index(PlatformAppendIndex *plain, Relation index)
+{
+	Form_pg_index form = index->rd_index;
+
+	if (index->rd_rel->relam != BTREE_AM_OID || !form->indisvalid || !form->indisready ||
+		!form->indimmediate || form->indisexclusion || form->indnatts > PLATFORM_APPEND_MAX_KEYS ||
+		RelationGetIndexExpressions(index) != NIL)
+		return false;
+	plain->not_null = 0;
+	if (RelationGetIndexPredicate(index) != NIL && (plain->not_null = predicate_column(index)) <= 0)
+		return false;
+	plain->indexid = RelationGetRelid(index);
+	plain->unique = form->indisunique;
+	plain->nkeys = form->indnatts;
+	for (int i = 0; i < plain->nkeys; i++)
+		plain->keys[i] = form->indkey.values[i];
+	return true;
+}
+
+/* Fills what is private in table; the relation is open and locked. */
+static void
+append_resolve(PlatformAppendTable *table, Relation relation)
+{
+	List	   *indexes = RelationGetIndexList(relation);
+	ListCell   *cell;
+
+	append_find_columns(table, relation);
+	table->plain = relation->rd_rel->relkind == RELKIND_RELATION &&
+		!append_has_other_defaults(table, relation);
+	table->nindexes = 0;
+	foreach(cell, indexes)
+	{
+		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
+
+		if (table->plain && table->nindexes < PLATFORM_APPEND_MAX_INDEXES &&
+			append_describe_index(&table->indexes[table->nindexes], index))
+			table->nindexes++;
+		else
+			table->plain = false;
+		index_close(index, AccessShareLock);
+	}
+	list_free(indexes);
+	table->resolved = true;
+}
+
+void
+platform_append_open(PlatformAppend *append, PlatformAppendTable *table, int capacity)
+{
+	Relation	relation;
+
+	if (XactReadOnly)
+		PreventCommandIfReadOnly("INSERT");
+	PreventCommandIfParallelMode("INSERT");
+	PreventCommandDuringRecovery("INSERT");
+
+	for (;;)
+	{
+		if (!platform_cache_is_valid(&table->cache))
+		{
+			platform_cache_begin_fill(&table->cache);
+			table->resolved = false;
+			if (!OidIsValid(table->cache.relids[0]))
+				platform_relation_oid(table->cache.tables[0], false);
+		}
+		/* Taking the lock may bring news. */
+		relation = try_relation_open(table->cache.relids[0], RowExclusiveLock);
+		if (relation != NULL && table->cache.valid)
+		{
+			if (!table->resolved)
+				append_resolve(table, relation);
+			if (table->cache.valid)
+				break;
+		}
+		if (relation != NULL)
+			relation_close(relation, RowExclusiveLock);
+		platform_cache_discard(&table->cache);
+	}
+
+	append->table = table;
+	append->relation = relation;
+	append->plain = table->plain;
+	for (int i = 0; append->plain && i < table->nindexes; i++)
+		append->index_relations[i] = index_open(table->indexes[i].indexid, RowExclusiveLock);
+	append->slots = palloc(capacity * sizeof(TupleTableSlot *));
+	append->nslots = 0;
+	append->count = 0;
+	append->capacity = capacity;
+}
+
+void
+platform_append_close(PlatformAppend *append)
+{
+	for (int i = 0; i < append->nslots; i++)
+		ExecDropSingleTupleTableSlot(append->slots[i]);
+	pfree(append->slots);
+	for (int i = 0; append->plain && i < append->table->nindexes; i++)
+		index_close(append->index_relations[i], NoLock);
+	table_close(append->relation, NoLock);
+}
+
+TupleTableSlot *
+platform_append_row(PlatformAppend *append)
+{
+	TupleTableSlot *slot;
+
+	if (append->count == append->nslots)
+	{
+		MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(append->slots));
+
+		if (append->nslots == append->capacity)
+		{
+			append->capacity *= 2;
+			append->slots = repalloc(append->slots, append->capacity * sizeof(TupleTableSlot *));
+		}
+		append->slots[append->nslots++] = table_slot_create(append->relation, NULL);
+		MemoryContextSwitchTo(old);
+	}
+	slot = append->slots[append->count++];
+	ExecClearTuple(slot);
+	memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts * sizeof(bool));
+	return slot;
+}
+
+/* Values of the columns that the table's list does not name. */
+static void
+append_fill_defaults(PlatformAppend *append, EState *estate)
+{
+	TupleDesc	tupdesc = RelationGetDescr(append->relation);
+
+	for (int i = 0; i < tupdesc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(tupdesc, i);
+		Expr	   *expression;
+		ExprState  *state;
+
+		if (attribute->attisdropped || attribute->attgenerated || !attribute->atthasdef ||
+			append_column_is_ours(append->table, i + 1))
+			continue;
+		expression = (Expr *) build_column_default(append->relation, i + 1);
+		if (expression == NULL)
+			continue;
+		state = ExecPrepareExpr(expression, estate);
+		for (int row = 0; row < append->count; row++)
+			append->slots[row]->tts_values[i] =
+				ExecEvalExpr(state, GetPerTupleExprContext(estate),
+							 &append->slots[row]->tts_isnull[i]);
+	}
+}
+
+/* Writes the rows as the executor would, but for triggers and checks. */
+static void
+append_as_executor(PlatformAppend *append)
+{
+	EState	   *estate = CreateExecutorState();
+	ResultRelInfo *result = makeNode(ResultRelInfo);
+	TupleConstr *constraints = RelationGetDescr(append->relation)->constr;
+
+	InitResultRelInfo(result, append->relation, 0, NULL, 0);
+	ExecOpenIndices(result, false);
+	append_fill_defaults(append, estate);
+	for (int i = 0; i < append->count; i++)
+	{
+		TupleTableSlot *slot = append->slots[i];
+
+		ExecStoreVirtualTuple(slot);
+		slot->tts_tableOid = RelationGetRelid(append->relation);
+		if (constraints != NULL && constraints->has_generated_stored)
+			ExecComputeStoredGenerated(result, estate, slot, CMD_INSERT);
+		table_tuple_insert(append->relation, slot, GetCurrentCommandId(true), 0, NULL);
+		platform_insert_index_entries(result, slot, estate, false);
+		ResetPerTupleExprContext(estate);
+	}
+	ExecCloseIndices(result);
+	FreeExecutorState(estate);
+	pfree(result);
+}
+
+/* Storing a row leaves the values in its slot as they were. */
+static void
+append_index_entries(PlatformAppend *append, PlatformAppendIndex *plain, Relation index)
+{
+	IndexInfo	info = {.type = T_IndexInfo, .ii_Unique = plain->unique, .ii_ReadyForInserts = true};
+
+	for (int i = 0; i < append->count; i++)
+	{
+		TupleTableSlot *slot = append->slots[i];
+		Datum		values[PLATFORM_APPEND_MAX_KEYS];
+		bool		isnull[PLATFORM_APPEND_MAX_KEYS];
+
+		if (plain->not_null > 0 && slot->tts_isnull[plain->not_null - 1])
+			continue;
+		for (int k = 0; k < plain->nkeys; k++)
+		{
+			values[k] = slot->tts_values[plain->keys[k] - 1];
+			isnull[k] = slot->tts_isnull[plain->keys[k] - 1];
+		}
+		index_insert(index, values, isnull, &slot->tts_tid, append->relation,
+					 plain->unique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO, false, &info);
+	}
+}
+
+void
+platform_append_flush(PlatformAppend *append)
+{
+	if (append->count == 0)
+		return;
+	if (!append->plain)
+		append_as_executor(append);
+	else
+	{
+		CommandId	cid = GetCurrentCommandId(true);
+
+		for (int i = 0; i < append->count; i++)
+		{
+			ExecStoreVirtualTuple(append->slots[i]);
+			append->slots[i]->tts_tableOid = RelationGetRelid(append->relation);
+		}
+		if (append->count == 1)
+			table_tuple_insert(append->relation, append->slots[0], cid, 0, NULL);
+		else
+			table_multi_insert(append->relation, append->slots, append->count, cid, 0, NULL);
+		for (int i = 0; i < append->table->nindexes; i++)
+			append_index_entries(append, &append->table->indexes[i], append->index_relations[i]);
+	}
+	append->count = 0;
+
+	/* What comes next in the same command must see the rows. */
+	CommandCounterIncrement();
+}

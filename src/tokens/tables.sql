@@ -1,0 +1,271 @@
+-- migration 30 tokens: accounts, entries, grants, holds, purchases; rates, calls, presence
+-- requires: tenants
+
+-- up
+
+-- One row an account. Its balance columns are written by the functions only, past
+-- the executor: triggers on it do not fire for them. open_grants is read by C: see
+-- platform.open_token_grants().
+CREATE TABLE IF NOT EXISTS platform.user_accounts (
+	user_id text NOT NULL,
+	organization_id uuid NOT NULL DEFAULT platform.default_organization_id(),
+	tokens_remaining bigint NOT NULL DEFAULT 100,
+	held bigint NOT NULL DEFAULT 0,
+	overdraft_limit bigint NOT NULL DEFAULT 0,
+	overage bigint NOT NULL DEFAULT 0,
+	version bigint NOT NULL DEFAULT 0,
+	created_at timestamptz NOT NULL DEFAULT now(),
+	updated_at timestamptz NOT NULL DEFAULT now(),
+	held_until timestamptz,
+	subscription_tier text NOT NULL DEFAULT 'free',
+	email text,
+	low_balance_thresholds bigint[],
+	open_grants bigint[],
+	CONSTRAINT user_accounts_pkey PRIMARY KEY (user_id, organization_id),
+	CONSTRAINT user_accounts_user_id_check CHECK (length(user_id) BETWEEN 1 AND 255),
+	CONSTRAINT user_accounts_subscription_tier_check CHECK (subscription_tier IN ('free', 'pro', 'enterprise')),
+	CONSTRAINT user_accounts_held_check CHECK (held >= 0),
+	CONSTRAINT user_accounts_overdraft_limit_check CHECK (overdraft_limit BETWEEN 0 AND 1000000000000000),
+	CONSTRAINT user_accounts_overage_check CHECK (overage >= 0),
+	CONSTRAINT user_accounts_version_check CHECK (version >= 0),
+	CONSTRAINT user_accounts_balance_check CHECK (tokens_remaining - held >= - overdraft_limit - overage)
+) WITH (fillfactor = 70);
+CREATE INDEX IF NOT EXISTS user_accounts_organization_id_idx ON platform.user_accounts (organization_id);
+CREATE INDEX IF NOT EXISTS user_accounts_email_idx ON platform.user_accounts (email);
+COMMENT ON TABLE platform.user_accounts IS
+	'Token accounts. tokens_remaining is the sum of the account''s entries in token_usage; only the functions change it.';
+COMMENT ON COLUMN platform.user_accounts.tokens_remaining IS
+	'The balance. What may be spent is less by held, and by grants that have expired and are not yet written off.';
+COMMENT ON COLUMN platform.user_accounts.held IS
+	'Sum of the open holds and of the live calls'' reservations.';
+COMMENT ON COLUMN platform.user_accounts.overdraft_limit IS
+	'How far below zero a burn with on_insufficient overdraft may go.';
+COMMENT ON COLUMN platform.user_accounts.overage IS
+	'Debt beyond the overdraft limit: what calls used after the account ran dry. Grants pay it first.';
+COMMENT ON COLUMN platform.user_accounts.version IS
+	'Number of entries so far; the version of the newest one.';
+COMMENT ON COLUMN platform.user_accounts.held_until IS
+	'Not later than the end of the hold that ends first.';
+COMMENT ON COLUMN platform.user_accounts.low_balance_thresholds IS
+	'Each time the balance falls to one of these, a row of low_balance_events tells.';
+COMMENT ON COLUMN platform.user_accounts.open_grants IS
+	'What is left of grants that are used before the rest: number, remaining, expiry, priority of each, in the order of use.';
+
+-- One row an entry. Append-only, written past the executor. The id of an entry
+-- with an idempotency key is made from the key: looking for the id finds the key.
+CREATE TABLE IF NOT EXISTS platform.token_usage (
+	id uuid NOT NULL,
+	organization_id uuid NOT NULL,
+	"timestamp" timestamptz NOT NULL,
+	amount bigint NOT NULL,
+	tokens_used bigint NOT NULL DEFAULT 0,
+	balance_after bigint NOT NULL,
+	version bigint NOT NULL,
+	shortfall bigint NOT NULL DEFAULT 0,
+	fingerprint bigint,
+	duration_seconds integer,
+	used_turn boolean,
+	user_id text NOT NULL,
+	kind text NOT NULL,
+	mode text,
+	session_id text,
+	idempotency_key text,
+	rate_id uuid,
+	reverses uuid,
+	paid_by bigint[],
+	reason text,
+	CONSTRAINT token_usage_pkey PRIMARY KEY (id, organization_id),
+	CONSTRAINT token_usage_organization_id_user_id_version_key UNIQUE (organization_id, user_id, version),
+	CONSTRAINT token_usage_kind_check CHECK (kind IN ('burn', 'capture', 'grant', 'refund', 'expire', 'adjust', 'transfer')),
+	CONSTRAINT token_usage_mode_check CHECK (mode IN ('voice', 'video')),
+	CONSTRAINT token_usage_tokens_used_check CHECK (tokens_used >= 0),
+	CONSTRAINT token_usage_shortfall_check CHECK (shortfall >= 0),
+	CONSTRAINT token_usage_duration_seconds_check CHECK (duration_seconds >= 0),
+	CONSTRAINT token_usage_idempotency_key_check CHECK (length(idempotency_key) BETWEEN 1 AND 255)
+);
+CREATE INDEX IF NOT EXISTS token_usage_session_id_idx
+	ON platform.token_usage (session_id) WHERE session_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS token_usage_reverses_idx
+	ON platform.token_usage (reverses) WHERE reverses IS NOT NULL;
+COMMENT ON TABLE platform.token_usage IS
+	'The ledger: every change of an account''s balance. Append-only.';
+COMMENT ON COLUMN platform.token_usage."timestamp" IS
+	'When the account was changed, on the clock: never before the entry with the version before.';
+COMMENT ON COLUMN platform.token_usage.amount IS
+	'Signed: what the balance changed by.';
+COMMENT ON COLUMN platform.token_usage.tokens_used IS
+	'Of burn and capture: - amount. Of the others: 0.';
+COMMENT ON COLUMN platform.token_usage.version IS
+	'1, 2, 3 ... within the account.';
+COMMENT ON COLUMN platform.token_usage.shortfall IS
+	'What was asked and not covered. Of a call''s burn it is part of tokens_used, and became debt.';
+COMMENT ON COLUMN platform.token_usage.fingerprint IS
+	'Hash of the arguments that came with the idempotency key.';
+COMMENT ON COLUMN platform.token_usage.rate_id IS
+	'The row of token_rates that priced it.';
+COMMENT ON COLUMN platform.token_usage.reverses IS
+	'Of a refund: the entry that it takes back.';
+COMMENT ON COLUMN platform.token_usage.paid_by IS
+	'Pairs of grant number and amount, when not all came from, or went to, the balance without grants.';
+
+-- The record of grants. What is left of one is in the account's open_grants.
+CREATE TABLE IF NOT EXISTS platform.token_grants (
+	id uuid NOT NULL,
+	organization_id uuid NOT NULL,
+	user_id text NOT NULL,
+	number bigint NOT NULL,
+	amount bigint NOT NULL,
+	priority smallint NOT NULL,
+	expires_at timestamptz,
+	source text NOT NULL,
+	payment_id text,
+	reason text,
+	closed_at timestamptz,
+	created_at timestamptz NOT NULL DEFAULT now(),
+	CONSTRAINT token_grants_pkey PRIMARY KEY (id, organization_id),
+	CONSTRAINT token_grants_organization_id_user_id_number_key UNIQUE (organization_id, user_id, number),
+	CONSTRAINT token_grants_amount_check CHECK (amount > 0),
+	CONSTRAINT token_grants_priority_check CHECK (priority BETWEEN 0 AND 255),
+	CONSTRAINT token_grants_source_check CHECK (length(source) BETWEEN 1 AND 63)
+);
+CREATE INDEX IF NOT EXISTS token_grants_expires_at_idx
+	ON platform.token_grants (expires_at) WHERE closed_at IS NULL AND expires_at IS NOT NULL;
+COMMENT ON TABLE platform.token_grants IS
+	'Tokens given to accounts: how many, until when, in which order they are used, and where they come from.';
+COMMENT ON COLUMN platform.token_grants.id IS
+	'That of the grant''s entry in token_usage.';
+COMMENT ON COLUMN platform.token_grants.number IS
+	'The version of the grant''s entry; names the grant in open_grants and paid_by.';
+COMMENT ON COLUMN platform.token_grants.priority IS
+	'Grants of a lower one are used first; within one, those that expire first.';
+COMMENT ON COLUMN platform.token_grants.closed_at IS
+	'When expire_tokens() found that it is over.';
+
+CREATE TABLE IF NOT EXISTS platform.token_holds (
+	id uuid NOT NULL,
+	organization_id uuid NOT NULL,
+	user_id text NOT NULL,
+	amount bigint NOT NULL,
+	status text NOT NULL DEFAULT 'open',
+	captured bigint,
+	entry_id uuid,
+	idempotency_key text,
+	reason text,
+	expires_at timestamptz NOT NULL,
+	created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+	settled_at timestamptz,
+	CONSTRAINT token_holds_pkey PRIMARY KEY (id, organization_id),
+	CONSTRAINT token_holds_organization_id_user_id_idempotency_key_key UNIQUE (organization_id, user_id, idempotency_key),
+	CONSTRAINT token_holds_amount_check CHECK (amount > 0),
+	CONSTRAINT token_holds_captured_check CHECK (captured >= 0),
+	CONSTRAINT token_holds_status_check CHECK (status IN ('open', 'captured', 'released', 'expired')),
+	CONSTRAINT token_holds_idempotency_key_check CHECK (length(idempotency_key) BETWEEN 1 AND 255)
+);
+CREATE INDEX IF NOT EXISTS token_holds_organization_id_user_id_expires_at_idx
+	ON platform.token_holds (organization_id, user_id, expires_at) WHERE status = 'open';
+CREATE INDEX IF NOT EXISTS token_holds_expires_at_idx
+	ON platform.token_holds (expires_at) WHERE status = 'open';
+COMMENT ON TABLE platform.token_holds IS
+	'Tokens set aside until they are captured, released, or the hold expires.';
+COMMENT ON COLUMN platform.token_holds.entry_id IS
+	'The entry of its capture.';
+
+CREATE TABLE IF NOT EXISTS platform.token_packages (
+	id uuid NOT NULL DEFAULT platform.uuid7(),
+	name text NOT NULL,
+	tokens bigint NOT NULL,
+	price_cents bigint NOT NULL,
+	currency text NOT NULL DEFAULT 'USD',
+	valid_days integer,
+	is_active boolean NOT NULL DEFAULT true,
+	created_at timestamptz NOT NULL DEFAULT now(),
+	updated_at timestamptz NOT NULL DEFAULT now(),
+	CONSTRAINT token_packages_pkey PRIMARY KEY (id),
+	CONSTRAINT token_packages_name_key UNIQUE (name),
+	CONSTRAINT token_packages_name_check CHECK (length(name) BETWEEN 1 AND 63),
+	CONSTRAINT token_packages_tokens_check CHECK (tokens > 0),
+	CONSTRAINT token_packages_price_cents_check CHECK (price_cents >= 0),
+	CONSTRAINT token_packages_currency_check CHECK (currency ~ '^[A-Z]{3}$'),
+	CONSTRAINT token_packages_valid_days_check CHECK (valid_days BETWEEN 1 AND 3660)
+);
+COMMENT ON TABLE platform.token_packages IS
+	'What may be bought.';
+COMMENT ON COLUMN platform.token_packages.price_cents IS
+	'In the hundredth part of the currency''s unit.';
+COMMENT ON COLUMN platform.token_packages.valid_days IS
+	'Days until bought tokens expire; NULL: never.';
+
+CREATE TABLE IF NOT EXISTS platform.token_purchases (
+	id uuid NOT NULL DEFAULT platform.uuid7(),
+	organization_id uuid NOT NULL,
+	user_id text NOT NULL,
+	provider text NOT NULL,
+	payment_id text NOT NULL,
+	package text NOT NULL,
+	tokens bigint NOT NULL,
+	price_cents bigint NOT NULL,
+	currency text NOT NULL,
+	entry_id uuid NOT NULL,
+	created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+	CONSTRAINT token_purchases_pkey PRIMARY KEY (id, organization_id),
+	CONSTRAINT token_purchases_provider_payment_id_key UNIQUE (provider, payment_id),
+	CONSTRAINT token_purchases_provider_check CHECK (length(provider) BETWEEN 1 AND 63),
+	CONSTRAINT token_purchases_payment_id_check CHECK (length(payment_id) BETWEEN 1 AND 200),
+	CONSTRAINT token_purchases_tokens_check CHECK (tokens > 0),
+	CONSTRAINT token_purchases_price_cents_check CHECK (price_cents >= 0)
+);
+CREATE INDEX IF NOT EXISTS token_purchases_organization_id_user_id_created_at_idx
+	ON platform.token_purchases (organization_id, user_id, created_at);
+COMMENT ON TABLE platform.token_purchases IS
+	'Payments that were credited, each once.';
+COMMENT ON COLUMN platform.token_purchases.payment_id IS
+	'The payment provider''s own.';
+COMMENT ON COLUMN platform.token_purchases.entry_id IS
+	'The grant''s entry in token_usage.';
+
+-- Each fall of a balance to a threshold or below it, once.
+CREATE TABLE IF NOT EXISTS platform.low_balance_events (
+	organization_id uuid NOT NULL,
+	user_id text NOT NULL,
+	version bigint NOT NULL,
+	threshold bigint NOT NULL,
+	balance bigint NOT NULL,
+	created_at timestamptz NOT NULL,
+	CONSTRAINT low_balance_events_pkey PRIMARY KEY (organization_id, user_id, version, threshold)
+);
+COMMENT ON TABLE platform.low_balance_events IS
+	'A balance fell from above a threshold to it or below. A rise above arms the threshold again.';
+COMMENT ON COLUMN platform.low_balance_events.version IS
+	'That of the entry which did it.';
+
+INSERT INTO platform.table_kinds (table_name, kind, business_keys, reason) VALUES
+	('user_accounts', 'tenant', '{}', NULL),
+	('token_usage', 'tenant', '{}', NULL),
+	('token_grants', 'tenant', '{}', NULL),
+	('token_holds', 'tenant', '{}', NULL),
+	('token_packages', 'global', '{token_packages_name_key}', 'one catalogue for all organizations'),
+	('token_purchases', 'tenant', '{token_purchases_provider_payment_id_key}', NULL),
+	('low_balance_events', 'tenant', '{}', NULL)
+ON CONFLICT (table_name) DO NOTHING;
+
+-- Rates, calls, presence, what could not be billed
+
+-- down
+
+DROP TABLE IF EXISTS
+	platform.low_balance_events,
+	platform.token_purchases,
+	platform.token_packages,
+	platform.token_holds,
+	platform.token_grants,
+	platform.token_usage,
+	platform.user_accounts;
+DELETE FROM platform.table_kinds WHERE table_name IN (
+	'user_accounts', 'token_usage', 'token_grants', 'token_holds', 'token_packages', 'token_purchases',
+	'low_balance_events');
+
+-- checks
+
+-- check: accounts keep within what they may owe
+SELECT organization_id, user_id FROM platform.user_accounts
+WHERE tokens_remaining - held < - overdraft_limit - overage OR held < 0;

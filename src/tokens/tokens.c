@@ -1,0 +1,160 @@
+/*
+ * tokens.c
+ *	  What the functions of this module share: arguments, rights, answers.
+ */
+#include "core/platform.h"
+
+#include "access/htup_details.h"
+#include "funcapi.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "core/error.h"
+#include "core/identity.h"
+#include "tokens/tokens.h"
+
+#define TOKENS_TEXT_MAX 255
+
+PlatformModule platform_tokens_module = {"tokens", 530, 0};
+
+void
+platform_tokens_init(void)
+{
+	platform_ledger_init();
+}
+
+void
+platform_tokens_not_null(FunctionCallInfo fcinfo, int argument, const char *name)
+{
+	if (PG_ARGISNULL(argument))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must not be null", name)));
+}
+
+pg_uuid_t *
+platform_tokens_organization(FunctionCallInfo fcinfo, int argument)
+{
+	platform_tokens_not_null(fcinfo, argument, "organization_id");
+	return PG_GETARG_UUID_P(argument);
+}
+
+static void
+require_length(text *value, const char *name)
+{
+	int			length = pg_mbstrlen_with_len(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
+
+	if (length < 1 || length > TOKENS_TEXT_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must have 1 to %d characters", name, TOKENS_TEXT_MAX)));
+}
+
+text *
+platform_tokens_user(FunctionCallInfo fcinfo, int argument)
+{
+	text	   *user_id;
+
+	platform_tokens_not_null(fcinfo, argument, "user_id");
+	user_id = PG_GETARG_TEXT_PP(argument);
+	require_length(user_id, "user_id");
+	return user_id;
+}
+
+int64
+platform_tokens_amount(FunctionCallInfo fcinfo, int argument)
+{
+	platform_tokens_not_null(fcinfo, argument, "amount");
+	if (PG_GETARG_INT64(argument) <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("amount must be greater than zero")));
+	return PG_GETARG_INT64(argument);
+}
+
+text *
+platform_tokens_text(FunctionCallInfo fcinfo, int argument)
+{
+	return PG_ARGISNULL(argument) ? NULL : PG_GETARG_TEXT_PP(argument);
+}
+
+text *
+platform_tokens_key(FunctionCallInfo fcinfo, int argument)
+{
+	text	   *key = platform_tokens_text(fcinfo, argument);
+
+	if (key != NULL)
+		require_length(key, "idempotency key");
+	return key;
+}
+
+void
+platform_tokens_require_account(const pg_uuid_t *organization, text *user_id)
+{
+	const char *subject;
+
+	if (platform_is_operator())
+		return;
+	platform_require_organization(organization);
+	if (platform_is_organization_admin())
+		return;
+	subject = platform_current_subject();
+	if (subject == NULL || strlen(subject) != VARSIZE_ANY_EXHDR(user_id) ||
+		memcmp(subject, VARDATA_ANY(user_id), strlen(subject)) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for another user's token account")));
+}
+
+/* The row type of a function is the same as long as the function is. */
+typedef struct ResultType
+{
+	Oid			function;
+	TupleDesc	tupdesc;
+} ResultType;
+
+#define RESULT_TYPES 32
+
+static ResultType result_types[RESULT_TYPES];
+
+Datum
+platform_tokens_return(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
+{
+	Oid			function = fcinfo->flinfo->fn_oid;
+	ResultType *known = &result_types[function % RESULT_TYPES];
+
+	if (known->function != function)
+	{
+		TupleDesc	tupdesc;
+		MemoryContext old;
+
+		if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
+			elog(ERROR, "return type must be a row type");
+		old = MemoryContextSwitchTo(TopMemoryContext);
+		tupdesc = CreateTupleDescCopy(tupdesc);
+		MemoryContextSwitchTo(old);
+		if (known->tupdesc != NULL)
+			FreeTupleDesc(known->tupdesc);
+		known->tupdesc = BlessTupleDesc(tupdesc);
+		known->function = function;
+	}
+	return HeapTupleGetDatum(heap_form_tuple(known->tupdesc, values, nulls));
+}
+
+void
+platform_tokens_no_account(text *user_id)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_PLATFORM_NOT_FOUND),
+			 errmsg("no token account of user \"%s\"", text_to_cstring(user_id))));
+}
+
+void
+platform_tokens_key_conflict(const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_PLATFORM_WRONG_STATE),
+			 errmsg("idempotency key was used with other arguments"),
+			 detail ? errdetail_internal("%s", detail) : 0));
+}

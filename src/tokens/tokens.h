@@ -1,0 +1,47 @@
+/*
+ * tokens.h
+ *	  What the files of this module share.
+ *
+ *	ledger.c		an account's state, its entries, and how both are written in one step
+ *	entries.c		the log of entries: rows to append, look-up by key
+ *	burn.c			burning: one, many, burn_tokens()
+ */
+#ifndef PLATFORM_TOKENS_H
+#define PLATFORM_TOKENS_H
+
+#include "core/module.h"
+
+extern PlatformModule platform_tokens_module;
+
+extern void platform_tokens_init(void);
+
+/* Parts of the init: one for each file with settings or caches. */
+extern void platform_ledger_init(void);
+
+/*
+ * Arguments. 22023 for a NULL, an amount below 1, a key that is empty or longer
+ * than 255 characters, a user id that is empty or longer than that.
+ */
+extern void platform_tokens_not_null(FunctionCallInfo fcinfo, int argument, const char *name);
+extern pg_uuid_t *platform_tokens_organization(FunctionCallInfo fcinfo, int argument);
+extern text *platform_tokens_user(FunctionCallInfo fcinfo, int argument);
+extern int64 platform_tokens_amount(FunctionCallInfo fcinfo, int argument);
+
+/* NULL for NULL. */
+extern text *platform_tokens_key(FunctionCallInfo fcinfo, int argument);
+extern text *platform_tokens_text(FunctionCallInfo fcinfo, int argument);
+
+/*
+ * May the caller act for the account: an operator, an administrator of the
+ * organization, or the account's own user? 42501 otherwise.
+ */
+extern void platform_tokens_require_account(const pg_uuid_t *organization, text *user_id);
+
+/* The function's row. */
+extern Datum platform_tokens_return(FunctionCallInfo fcinfo, Datum *values, bool *nulls);
+
+/* PT404 and PT409. */
+pg_noreturn extern void platform_tokens_no_account(text *user_id);
+pg_noreturn extern void platform_tokens_key_conflict(const char *detail);
+
+#endif							/* PLATFORM_TOKENS_H */
