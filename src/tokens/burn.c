@@ -4,7 +4,6 @@
  */
 #include "core/platform.h"
 
-#include "common/hashfn.h"
 #include "common/int.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -12,7 +11,6 @@
 
 #include "core/commit.h"
 #include "core/error.h"
-#include "tokens/holds.h"
 #include "tokens/ledger.h"
 #include "tokens/tokens.h"
 
@@ -44,19 +42,14 @@ platform_token_status_name(TokenStatus status)
 static int64
 burn_fingerprint(const TokenBurn *burn)
 {
-	int64		fixed[3] = {
+	int64		numbers[4] = {
 		burn->amount,
 		burn->on_insufficient,
-		burn->has_turn ? 1 + burn->used_turn : 0
+		burn->has_turn ? 1 + burn->used_turn : 0,
+		burn->mode == NULL ? 0 : strcmp(burn->mode, "voice") == 0 ? 1 : 2
 	};
-	uint64		hash = hash_bytes_extended((unsigned char *) fixed, sizeof(fixed), 0);
 
-	if (burn->mode != NULL)
-		hash = hash_bytes_extended((const unsigned char *) burn->mode, strlen(burn->mode), hash);
-	if (burn->session_id != NULL)
-		hash = hash_bytes_extended((unsigned char *) VARDATA_ANY(burn->session_id),
-								   VARSIZE_ANY_EXHDR(burn->session_id), hash);
-	return (int64) hash;
+	return platform_tokens_fingerprint(numbers, 4, burn->session_id);
 }
 
 static void
@@ -194,25 +187,10 @@ burn_one(Ledger *ledger, TokenBurn *burn)
 	set_status(burn);
 }
 
-/* What is over on the account is settled first. False: come again with the lock. */
-static bool
-settle(Ledger *ledger)
-{
-	if (ledger->account.held_until <= ledger->account.now)
-	{
-		if (platform_ledger_wants_lock(ledger))
-			return false;
-		platform_holds_settle(ledger);
-	}
-	if (ledger->account.ngrants > 0)
-		platform_account_expire(ledger);
-	return true;
-}
-
 static void
 burn_body(Ledger *ledger, void *arg)
 {
-	if (settle(ledger))
+	if (platform_ledger_settle(ledger))
 		burn_one(ledger, arg);
 }
 
@@ -239,21 +217,11 @@ platform_ledger_burn(TokenBurn *burn)
  */
 
 static int
-compare_texts(const text *a, const text *b)
-{
-	int			a_length = VARSIZE_ANY_EXHDR(a);
-	int			b_length = VARSIZE_ANY_EXHDR(b);
-	int			result = memcmp(VARDATA_ANY(a), VARDATA_ANY(b), Min(a_length, b_length));
-
-	return result != 0 ? result : a_length - b_length;
-}
-
-static int
 compare_accounts(const TokenBurn *a, const TokenBurn *b)
 {
 	int			result = memcmp(&a->organization, &b->organization, sizeof(pg_uuid_t));
 
-	return result != 0 ? result : compare_texts(a->user_id, b->user_id);
+	return result != 0 ? result : platform_tokens_compare(a->user_id, b->user_id);
 }
 
 static int
@@ -265,7 +233,7 @@ compare_burns(const void *a, const void *b)
 
 	if (result != 0)
 		return result;
-	if (left->key != NULL && right->key != NULL && (result = compare_texts(left->key, right->key)) != 0)
+	if (left->key != NULL && right->key != NULL && (result = platform_tokens_compare(left->key, right->key)) != 0)
 		return result;
 	if ((left->key == NULL) != (right->key == NULL))
 		return left->key == NULL ? -1 : 1;
@@ -282,7 +250,7 @@ typedef struct BurnGroup
 static bool
 answer_repeated(const TokenBurn *before, TokenBurn *burn)
 {
-	if (burn->key == NULL || before->key == NULL || compare_texts(burn->key, before->key) != 0 ||
+	if (burn->key == NULL || before->key == NULL || platform_tokens_compare(burn->key, before->key) != 0 ||
 		platform_uuid_equal(&before->entry_id, &platform_nil_uuid))
 		return false;
 	burn->available = before->available;
@@ -307,7 +275,7 @@ burn_group_body(Ledger *ledger, void *arg)
 	BurnGroup  *group = arg;
 	TokenBurn  *first = NULL;	/* with the key at hand */
 
-	if (!settle(ledger))
+	if (!platform_ledger_settle(ledger))
 		return;
 	for (int i = 0; i < group->count; i++)
 	{
@@ -328,7 +296,7 @@ group_length(TokenBurn **burns, int count)
 
 	while (n < count && compare_accounts(burns[0], burns[n]) == 0 &&
 		   (n < BURN_GROUP_MAX || (burns[n]->key != NULL && burns[n - 1]->key != NULL &&
-								   compare_texts(burns[n]->key, burns[n - 1]->key) == 0)))
+								   platform_tokens_compare(burns[n]->key, burns[n - 1]->key) == 0)))
 		n++;
 	return n;
 }

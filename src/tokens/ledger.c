@@ -138,7 +138,6 @@ load_account(Ledger *ledger)
 
 	account->now = Max(GetCurrentTimestamp(), account->updated_at);
 	account->changed = false;
-	account->first_entry = ledger->entries->count;
 	account->first_balance = account->balance;
 }
 
@@ -189,8 +188,8 @@ grant_comes_before(const LedgerGrant *a, const LedgerGrant *b)
 }
 
 /* What belongs to no open grant; below zero when the account owes. */
-static int64
-pool_of(const LedgerAccount *account)
+int64
+platform_account_pool(const LedgerAccount *account)
 {
 	int64		pool = account->balance;
 
@@ -199,8 +198,8 @@ pool_of(const LedgerAccount *account)
 	return pool;
 }
 
-static void
-add_portion(LedgerPortions *portions, int64 number, int64 amount)
+void
+platform_portions_add(LedgerPortions *portions, int64 number, int64 amount)
 {
 	if (portions->count == portions->capacity)
 	{
@@ -232,7 +231,7 @@ void
 platform_account_take(LedgerAccount *account, int64 amount, LedgerPortions *portions)
 {
 	int64		left = amount;
-	int64		pool = account->ngrants > 0 ? Max(pool_of(account), 0) : 0;
+	int64		pool = account->ngrants > 0 ? Max(platform_account_pool(account), 0) : 0;
 	int64		from_pool = 0;
 
 	for (int i = 0; i < account->ngrants && left > 0; i++)
@@ -251,11 +250,11 @@ platform_account_take(LedgerAccount *account, int64 amount, LedgerPortions *port
 		grant->remaining -= taken;
 		left -= taken;
 		account->grants_changed = true;
-		add_portion(portions, grant->number, taken);
+		platform_portions_add(portions, grant->number, taken);
 	}
 	from_pool += left;
 	if (portions->count > 0 && from_pool > 0)
-		add_portion(portions, LEDGER_POOL, from_pool);
+		platform_portions_add(portions, LEDGER_POOL, from_pool);
 	if (account->grants_changed)
 		remove_empty_grants(account);
 
@@ -304,7 +303,7 @@ void
 platform_account_give(LedgerAccount *account, int64 amount, int64 number,
 					  TimestampTz expires_at, int priority)
 {
-	int64		owed = Max(0, -pool_of(account));
+	int64		owed = Max(0, -platform_account_pool(account));
 	int64		left = amount - Min(amount, owed);
 
 	/* What never expires is one element a priority, and none for the pool's. */
@@ -352,31 +351,53 @@ platform_account_available(const LedgerAccount *account)
  * What a hold needs does not expire before the hold ends: the balance never
  * falls below what is held.
  */
+int64
+platform_grants_expired(const LedgerGrant *grants, int ngrants, int64 balance, int64 held,
+						TimestampTz now, int64 *each)
+{
+	int64		room = Max(0, balance - held);
+	int64		sum = 0;
+
+	for (int i = 0; i < ngrants; i++)
+	{
+		int64		expired = 0;
+
+		if (grants[i].expires_at <= now)
+			expired = Min(grants[i].remaining, room - sum);
+		sum += expired;
+		if (each != NULL)
+			each[i] = expired;
+	}
+	return sum;
+}
+
 void
 platform_account_expire(Ledger *ledger)
 {
 	LedgerAccount *account = &ledger->account;
+	int64	   *each;
 
+	if (account->ngrants == 0)
+		return;
+	each = palloc(account->ngrants * sizeof(int64));
+	if (platform_grants_expired(account->grants, account->ngrants, account->balance, account->held,
+								account->now, each) == 0)
+		return;
 	for (int i = 0; i < account->ngrants; i++)
 	{
-		LedgerGrant *grant = &account->grants[i];
-		int64		expired = Min(grant->remaining,
-								  Max(0, account->balance - account->held));
 		LedgerPortions portions = {0};
-		LedgerEntry entry = {.kind = "expire", .amount = -expired, .duration_seconds = -1,
+		LedgerEntry entry = {.kind = "expire", .amount = -each[i], .duration_seconds = -1,
 			.portions = &portions};
 
-		if (grant->expires_at > account->now || expired == 0)
+		if (each[i] == 0)
 			continue;
-		add_portion(&portions, grant->number, expired);
-		grant->remaining -= expired;
-		account->grants_changed = true;
-		account->balance -= expired;
-		account->changed = true;
+		platform_portions_add(&portions, account->grants[i].number, each[i]);
+		account->grants[i].remaining -= each[i];
+		account->balance -= each[i];
 		platform_ledger_post(ledger, &entry);
 	}
-	if (account->grants_changed)
-		remove_empty_grants(account);
+	account->grants_changed = account->changed = true;
+	remove_empty_grants(account);
 }
 
 /*

@@ -12,7 +12,7 @@
  * call may take its reservation back (release) and make a new one (reserve) in
  * the same step. Whoever passes release must hold the session's row locked: the
  * ledger itself sets reserved to 0 in rows whose time is over, and skips those
- * that are locked.
+ * that are locked. A call that is not live has nothing reserved.
  *
  * Order of locks: the call's row, then accounts in the order of (organization,
  * user id, by bytes), then anything else.
@@ -127,6 +127,13 @@ typedef struct LedgerGrant
 
 #define LEDGER_NO_EXPIRY DT_NOEND
 
+/*
+ * The grants of open_grants whose time is over, as much as no hold needs; for
+ * each, if wanted, how much.
+ */
+extern int64 platform_grants_expired(const LedgerGrant *grants, int ngrants, int64 balance,
+									 int64 held, TimestampTz now, int64 *each);
+
 /* Portions of an amount by grant: pairs of number and amount. */
 typedef struct LedgerPortions
 {
@@ -154,8 +161,7 @@ typedef struct LedgerAccount
 	TimestampTz now;			/* not before updated_at */
 	bool		changed;
 	bool		grants_changed;
-	int			first_entry;	/* of this account among those to append */
-	int64		first_balance;	/* before them */
+	int64		first_balance;	/* before the change */
 } LedgerAccount;
 
 /* A row of token_usage. What is zero or NULL is not there. */
@@ -220,13 +226,21 @@ extern void platform_ledger_flush(Ledger *ledger);
 /* For a body that is not locked: come again with the lock. True when it has to return. */
 extern bool platform_ledger_wants_lock(Ledger *ledger);
 
+/*
+ * Ends holds and grants that are over; the first thing that a body does. False:
+ * the body has to return, to come again with the lock.
+ */
+extern bool platform_ledger_settle(Ledger *ledger);
+
 /* The account operations. Amounts are above zero; sums beyond 64 bits raise 22003. */
 extern void platform_account_expire(Ledger *ledger);
 extern int64 platform_account_available(const LedgerAccount *account);
+extern int64 platform_account_pool(const LedgerAccount *account);
 extern void platform_account_take(LedgerAccount *account, int64 amount, LedgerPortions *portions);
 extern void platform_account_give(LedgerAccount *account, int64 amount, int64 number,
 								  TimestampTz expires_at, int priority);
 extern void platform_account_hold(LedgerAccount *account, int64 change, TimestampTz until);
+extern void platform_portions_add(LedgerPortions *portions, int64 number, int64 amount);
 
 /*
  * Adds the entry for a balance that has just been changed by entry->amount.

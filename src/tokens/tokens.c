@@ -5,6 +5,7 @@
 #include "core/platform.h"
 
 #include "access/htup_details.h"
+#include "common/hashfn.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
@@ -40,15 +41,36 @@ platform_tokens_organization(FunctionCallInfo fcinfo, int argument)
 	return PG_GETARG_UUID_P(argument);
 }
 
-static void
-require_length(text *value, const char *name)
+char *
+platform_tokens_name(text *value, const char *name, int most)
 {
 	int			length = pg_mbstrlen_with_len(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
 
-	if (length < 1 || length > TOKENS_TEXT_MAX)
+	if (length < 1 || length > most)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must have 1 to %d characters", name, TOKENS_TEXT_MAX)));
+				 errmsg("%s must have 1 to %d characters", name, most)));
+	return text_to_cstring(value);
+}
+
+/* The same without the copy, for what comes with every burn. */
+static void
+require_length(text *value, const char *name)
+{
+	int			bytes = VARSIZE_ANY_EXHDR(value);
+
+	if (bytes < 1 || bytes > TOKENS_TEXT_MAX)
+		(void) platform_tokens_name(value, name, TOKENS_TEXT_MAX);
+}
+
+int
+platform_tokens_compare(const text *a, const text *b)
+{
+	int			a_length = VARSIZE_ANY_EXHDR(a);
+	int			b_length = VARSIZE_ANY_EXHDR(b);
+	int			result = memcmp(VARDATA_ANY(a), VARDATA_ANY(b), Min(a_length, b_length));
+
+	return result != 0 ? result : a_length - b_length;
 }
 
 text *
@@ -105,6 +127,34 @@ platform_tokens_require_account(const pg_uuid_t *organization, text *user_id)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for another user's token account")));
+}
+
+void
+platform_tokens_require_organization(const pg_uuid_t *organization)
+{
+	if (!platform_is_operator())
+		platform_require_organization(organization);
+}
+
+void
+platform_tokens_require_admin(const pg_uuid_t *organization)
+{
+	platform_tokens_require_organization(organization);
+	if (!platform_is_organization_admin())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to move tokens between accounts")));
+}
+
+int64
+platform_tokens_fingerprint(const int64 *numbers, int count, const text *value)
+{
+	uint64		hash = hash_bytes_extended((const unsigned char *) numbers, count * sizeof(int64), 0);
+
+	if (value != NULL)
+		hash = hash_bytes_extended((const unsigned char *) VARDATA_ANY(value),
+								   VARSIZE_ANY_EXHDR(value), hash);
+	return (int64) hash;
 }
 
 /* The row type of a function is the same as long as the function is. */

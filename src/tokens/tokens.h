@@ -5,6 +5,13 @@
  *	ledger.c		an account's state, its entries, and how both are written in one step
  *	entries.c		the log of entries: rows to append, look-up by key
  *	burn.c			burning: one, many, burn_tokens()
+ *	accounts.c		triggers of accounts and entries
+ *	grants.c		tokens given, with expiry and priority; purchases
+ *	refund.c		burns taken back
+ *	transfer.c		from account to account; adjustments
+ *	holds.c			reserve, capture, release
+ *	report.c		balances and statements, now and at a moment
+ *	reconcile.c		accounts against their entries
  */
 #ifndef PLATFORM_TOKENS_H
 #define PLATFORM_TOKENS_H
@@ -22,10 +29,22 @@ extern void platform_ledger_init(void);
  * Arguments. 22023 for a NULL, an amount below 1, a key that is empty or longer
  * than 255 characters, a user id that is empty or longer than that.
  */
+/*
+ * Hash of arguments that must be the same when a key comes again: numbers, and
+ * a text or NULL.
+ */
+extern int64 platform_tokens_fingerprint(const int64 *numbers, int count, const text *value);
+
 extern void platform_tokens_not_null(FunctionCallInfo fcinfo, int argument, const char *name);
 extern pg_uuid_t *platform_tokens_organization(FunctionCallInfo fcinfo, int argument);
 extern text *platform_tokens_user(FunctionCallInfo fcinfo, int argument);
 extern int64 platform_tokens_amount(FunctionCallInfo fcinfo, int argument);
+
+/* The text as a C string: 22023 when it is empty or longer than so many characters. */
+extern char *platform_tokens_name(text *value, const char *name, int most);
+
+/* The order of bytes. */
+extern int	platform_tokens_compare(const text *a, const text *b);
 
 /* NULL for NULL. */
 extern text *platform_tokens_key(FunctionCallInfo fcinfo, int argument);
@@ -36,6 +55,12 @@ extern text *platform_tokens_text(FunctionCallInfo fcinfo, int argument);
  * organization, or the account's own user? 42501 otherwise.
  */
 extern void platform_tokens_require_account(const pg_uuid_t *organization, text *user_id);
+
+/* Its own organization, or an operator: before anything of it is looked up. */
+extern void platform_tokens_require_organization(const pg_uuid_t *organization);
+
+/* The same for administrators. */
+extern void platform_tokens_require_admin(const pg_uuid_t *organization);
 
 /* The function's row. */
 extern Datum platform_tokens_return(FunctionCallInfo fcinfo, Datum *values, bool *nulls);
