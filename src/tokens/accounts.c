@@ -14,6 +14,7 @@
 #include "utils/timestamp.h"
 
 #include "core/guard.h"
+#include "core/query.h"
 #include "tokens/entries.h"
 #include "tokens/ledger.h"
 #include "tokens/tokens.h"
@@ -21,6 +22,7 @@
 PG_FUNCTION_INFO_V1(platform_check_token_account);
 PG_FUNCTION_INFO_V1(platform_record_token_account);
 PG_FUNCTION_INFO_V1(platform_refuse_ledger_change);
+PG_FUNCTION_INFO_V1(platform_set_low_balance_thresholds);
 
 /* What only the functions write. */
 static const char *const kept_columns[] = {
@@ -187,4 +189,49 @@ platform_refuse_ledger_change(PG_FUNCTION_ARGS)
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("table \"%s\" is written by functions only",
 					RelationGetRelationName(trigger->tg_relation))));
+}
+
+#define THRESHOLDS_MAX 8
+
+static PlatformQuery set_thresholds =
+	PLATFORM_QUERY(QUERY_LATEST | QUERY_OWNER,
+				   "UPDATE platform.user_accounts SET low_balance_thresholds = $3"
+				   " WHERE user_id OPERATOR(pg_catalog.=) $1"
+				   " AND organization_id OPERATOR(pg_catalog.=) $2",
+				   TEXTOID, UUIDOID, INT8ARRAYOID);
+
+/*
+ * platform.set_low_balance_thresholds(organization_id uuid, user_id text, thresholds bigint[])
+ *		RETURNS void
+ *
+ * Up to eight balances. Each time the account's balance falls from above one of
+ * them to it or below, a row of low_balance_events tells; a rise above arms it
+ * again. NULL or an empty array: none. Members for their own account. Errors:
+ * 42501; 22023 more of them, a NULL among them; PT404 no such account; 25006.
+ */
+Datum
+platform_set_low_balance_thresholds(PG_FUNCTION_ARGS)
+{
+	pg_uuid_t  *organization = platform_tokens_organization(fcinfo, 0);
+	text	   *user_id = platform_tokens_user(fcinfo, 1);
+	ArrayType  *thresholds = PG_ARGISNULL(2) ? NULL : PG_GETARG_ARRAYTYPE_P(2);
+	Datum		values[3] = {PointerGetDatum(user_id), UUIDPGetDatum(organization)};
+	bool		nulls[3] = {false};
+	uint64		count;
+
+	platform_require_module(&platform_tokens_module);
+	platform_tokens_require_account(organization, user_id);
+	nulls[2] = thresholds == NULL || ARR_NDIM(thresholds) == 0;
+	if (!nulls[2] && (ARR_NDIM(thresholds) != 1 || ARR_HASNULL(thresholds) ||
+					  ARR_DIMS(thresholds)[0] > THRESHOLDS_MAX))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("thresholds must be at most %d numbers", THRESHOLDS_MAX)));
+	values[2] = PointerGetDatum(thresholds);
+	platform_query_begin();
+	count = platform_query_run(&set_thresholds, values, nulls);
+	platform_query_end();
+	if (count == 0)
+		platform_tokens_no_account(user_id);
+	PG_RETURN_VOID();
 }

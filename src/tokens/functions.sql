@@ -134,3 +134,118 @@ AS 'MODULE_PATHNAME', 'platform_open_token_grants';
 COMMENT ON FUNCTION platform.open_token_grants(uuid, text) IS
 	'What a balance consists of, in the order of use: a row a grant with tokens left, and one without number for all of a priority that never expire. expired: over, and only what holds need is still there. Members: their own account. Errors: 42501, 22023.';
 INSERT INTO platform.member_privileges VALUES ('function', 'open_token_grants(uuid, text)', 'EXECUTE');
+
+CREATE OR REPLACE FUNCTION platform.set_low_balance_thresholds(organization_id uuid, user_id text, thresholds bigint[]) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_set_low_balance_thresholds';
+COMMENT ON FUNCTION platform.set_low_balance_thresholds(uuid, text, bigint[]) IS
+	'Up to eight balances: each fall to one of them or below is told by a row of low_balance_events, once until the balance is above it again. NULL: none. Members: their own account. Errors: 42501, 22023, PT404 no such account, 25006.';
+INSERT INTO platform.member_privileges VALUES ('function', 'set_low_balance_thresholds(uuid, text, bigint[])', 'EXECUTE');
+
+CREATE OR REPLACE FUNCTION platform.verify_token_accounts(for_organization_id uuid DEFAULT NULL)
+RETURNS TABLE (organization_id uuid, user_id text, problem text, expected numeric, found numeric)
+LANGUAGE sql STABLE PARALLEL RESTRICTED
+AS $$
+WITH account AS (
+	SELECT a.* FROM platform.user_accounts a
+	WHERE for_organization_id IS NULL OR a.organization_id = for_organization_id
+), entry AS (
+	SELECT e.*,
+		pg_catalog.lag(e.balance_after, 1, 0::bigint) OVER w AS balance_before,
+		pg_catalog.lag(e.version, 1, 0::bigint) OVER w AS version_before,
+		pg_catalog.lag(e."timestamp") OVER w AS time_before
+	FROM platform.token_usage e
+	WHERE for_organization_id IS NULL OR e.organization_id = for_organization_id
+	WINDOW w AS (PARTITION BY e.organization_id, e.user_id ORDER BY e.version)
+), total AS (
+	SELECT e.organization_id, e.user_id, pg_catalog.sum(e.amount) AS balance, pg_catalog.max(e.version) AS version
+	FROM entry e GROUP BY e.organization_id, e.user_id
+), held AS (
+	SELECT h.organization_id, h.user_id, pg_catalog.sum(h.amount) AS amount FROM (
+		SELECT t.organization_id, t.user_id, t.amount FROM platform.token_holds t WHERE t.status = 'open'
+		UNION ALL
+		SELECT s.organization_id, s.user_id, s.reserved FROM platform.call_sessions s WHERE s.status = 'live' AND s.reserved > 0
+	) AS h GROUP BY h.organization_id, h.user_id
+), open_grant AS (
+	SELECT a.organization_id, a.user_id, a.open_grants[i] AS number, a.open_grants[i + 1] AS remaining
+	FROM account a, pg_catalog.generate_series(1, pg_catalog.cardinality(a.open_grants), 4) AS i
+), portion AS (
+	SELECT e.organization_id, e.user_id, e.paid_by[i] AS number, pg_catalog.sum(pg_catalog.sign(e.amount) * e.paid_by[i + 1]) AS remaining
+	FROM entry e, pg_catalog.generate_series(1, pg_catalog.cardinality(e.paid_by), 2) AS i
+	WHERE e.paid_by[i] <> 0
+	GROUP BY e.organization_id, e.user_id, e.paid_by[i]
+), refund AS (
+	SELECT e.organization_id, e.user_id, e.reverses, pg_catalog.sum(e.amount) AS amount
+	FROM entry e WHERE e.kind = 'refund' GROUP BY e.organization_id, e.user_id, e.reverses
+)
+SELECT a.organization_id, a.user_id, 'balance', coalesce(t.balance, 0), a.tokens_remaining::numeric
+FROM account a LEFT JOIN total t USING (organization_id, user_id) WHERE a.tokens_remaining <> coalesce(t.balance, 0)
+UNION ALL
+SELECT a.organization_id, a.user_id, 'version', coalesce(t.version, 0), a.version
+FROM account a LEFT JOIN total t USING (organization_id, user_id) WHERE a.version <> coalesce(t.version, 0)
+UNION ALL
+SELECT a.organization_id, a.user_id, 'held', coalesce(h.amount, 0), a.held
+FROM account a LEFT JOIN held h USING (organization_id, user_id) WHERE a.held <> coalesce(h.amount, 0)
+UNION ALL
+SELECT a.organization_id, a.user_id, 'limit', - a.overdraft_limit::numeric - a.overage, a.tokens_remaining::numeric - a.held
+FROM account a WHERE a.tokens_remaining::numeric - a.held < - a.overdraft_limit::numeric - a.overage OR a.held < 0
+UNION ALL
+SELECT organization_id, user_id, 'open grant', coalesce(p.remaining, 0), coalesce(o.remaining, 0)
+FROM open_grant o FULL JOIN portion p USING (organization_id, user_id, number)
+WHERE coalesce(o.remaining, 0) <> coalesce(p.remaining, 0) OR o.remaining <= 0
+UNION ALL
+SELECT o.organization_id, o.user_id, 'grant without record', o.number, NULL
+FROM open_grant o WHERE o.number > 0 AND NOT EXISTS (SELECT 1 FROM platform.token_grants g
+	WHERE g.organization_id = o.organization_id AND g.user_id = o.user_id AND g.number = o.number AND g.amount >= o.remaining)
+UNION ALL
+SELECT g.organization_id, g.user_id, 'grant without entry', g.amount, NULL
+FROM platform.token_grants g
+WHERE (for_organization_id IS NULL OR g.organization_id = for_organization_id)
+	AND NOT EXISTS (SELECT 1 FROM platform.token_usage e
+		WHERE e.id = g.id AND e.organization_id = g.organization_id AND e.user_id = g.user_id
+		AND e.version = g.number AND e.amount = g.amount)
+UNION ALL
+SELECT p.organization_id, p.user_id, 'purchase without entry', p.tokens, NULL
+FROM platform.token_purchases p
+WHERE (for_organization_id IS NULL OR p.organization_id = for_organization_id)
+	AND NOT EXISTS (SELECT 1 FROM platform.token_usage e
+		WHERE e.id = p.entry_id AND e.organization_id = p.organization_id AND e.user_id = p.user_id AND e.amount = p.tokens)
+UNION ALL
+SELECT h.organization_id, h.user_id, 'capture without entry', h.captured, NULL
+FROM platform.token_holds h
+WHERE h.status = 'captured' AND (for_organization_id IS NULL OR h.organization_id = for_organization_id)
+	AND NOT EXISTS (SELECT 1 FROM platform.token_usage e
+		WHERE e.id = h.entry_id AND e.organization_id = h.organization_id AND e.user_id = h.user_id AND e.tokens_used = h.captured)
+UNION ALL
+SELECT e.organization_id, e.user_id, 'entry without account', NULL, e.version
+FROM total e WHERE NOT EXISTS (SELECT 1 FROM account a WHERE a.organization_id = e.organization_id AND a.user_id = e.user_id)
+UNION ALL
+SELECT e.organization_id, e.user_id, 'missing entry', e.version_before + 1, e.version
+FROM entry e WHERE e.version <> e.version_before + 1
+UNION ALL
+SELECT e.organization_id, e.user_id, 'running balance', e.balance_before::numeric + e.amount, e.balance_after
+FROM entry e WHERE e.balance_after <> e.balance_before::numeric + e.amount
+UNION ALL
+SELECT e.organization_id, e.user_id, 'time of entry', NULL, e.version
+FROM entry e WHERE e."timestamp" < e.time_before
+UNION ALL
+SELECT e.organization_id, e.user_id, 'kind of entry', NULL, e.version
+FROM entry e
+WHERE CASE WHEN e.kind IN ('burn', 'capture') THEN e.tokens_used <> - e.amount OR e.tokens_used <= 0
+	WHEN e.kind IN ('grant', 'refund') THEN e.tokens_used <> 0 OR (e.amount <= 0 AND e.version > 1)
+	WHEN e.kind = 'expire' THEN e.tokens_used <> 0 OR e.amount >= 0
+	ELSE e.tokens_used <> 0 OR e.amount = 0 END
+UNION ALL
+SELECT r.organization_id, r.user_id, 'refund', e.tokens_used, r.amount
+FROM refund r LEFT JOIN platform.token_usage e ON e.id = r.reverses AND e.organization_id = r.organization_id AND e.user_id = r.user_id
+WHERE r.amount > coalesce(e.tokens_used, 0)
+$$;
+COMMENT ON FUNCTION platform.verify_token_accounts(uuid) IS
+	'The invariants of accounts and entries: a row for each that is broken, none when all is well. NULL: of all organizations. As the caller sees the tables: operators. No errors of its own.';
+
+CREATE OR REPLACE FUNCTION platform.reconcile_tokens(preview boolean DEFAULT true, for_organization_id uuid DEFAULT NULL)
+RETURNS TABLE (organization_id uuid, user_id text, balance bigint, expected_balance bigint, held bigint, expected_held bigint, fixed boolean)
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_reconcile_tokens';
+COMMENT ON FUNCTION platform.reconcile_tokens(boolean, uuid) IS
+	'A row for each account whose row differs from its entries, holds and calls; preview false computes it anew from them. Entries are never changed. NULL: all organizations. Operators. Errors: 42501, 25006.';

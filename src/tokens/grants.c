@@ -69,7 +69,7 @@ static PlatformQuery due_accounts =
 				   "(SELECT organization_id, user_id FROM platform.token_holds"
 				   " WHERE status OPERATOR(pg_catalog.=) 'open' AND expires_at OPERATOR(pg_catalog.<=) $1"
 				   " ORDER BY expires_at LIMIT $2)) AS due"
-				   " ORDER BY organization_id, user_id COLLATE \"C\"",
+				   " ORDER BY organization_id, user_id COLLATE pg_catalog.\"C\"",
 				   TIMESTAMPTZOID, INT8OID);
 
 /* Elements of open_grants begin with the grant's number and are four long. */
@@ -120,10 +120,7 @@ platform_grant_body(Ledger *ledger, void *arg)
 	}
 	grant->number = account->version + 1;
 	platform_account_give(account, grant->amount, grant->number, grant->expires_at,
-						  grant->priority);
-	if (grant->expires_at != LEDGER_NO_EXPIRY || grant->priority != LEDGER_POOL_PRIORITY)
-		platform_portions_add(&portions, grant->expires_at == LEDGER_NO_EXPIRY ?
-							  -1 - grant->priority : grant->number, grant->amount);
+						  grant->priority, &portions);
 	platform_ledger_post(ledger, &entry);
 	grant->entry_id = entry.id;
 	grant->remaining = account->balance;

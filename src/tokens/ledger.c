@@ -299,28 +299,31 @@ pay_overage(LedgerAccount *account)
 	account->overage = Max(0, Min(account->overage, owed));
 }
 
+/* What the account owes is paid first, from whatever is given. */
 void
 platform_account_give(LedgerAccount *account, int64 amount, int64 number,
-					  TimestampTz expires_at, int priority)
+					  TimestampTz expires_at, int priority, LedgerPortions *portions)
 {
-	int64		owed = Max(0, -platform_account_pool(account));
-	int64		left = amount - Min(amount, owed);
+	int64		owed = Min(amount, Max(0, -platform_account_pool(account)));
+	LedgerGrant grant = {number, amount - owed, expires_at, priority};
+	int			i = 0;
 
 	/* What never expires is one element a priority, and none for the pool's. */
 	if (expires_at == LEDGER_NO_EXPIRY)
-		number = priority == LEDGER_POOL_PRIORITY ? LEDGER_POOL : -priority - 1;
-	if (number != LEDGER_POOL && left > 0)
+		grant.number = priority == LEDGER_POOL_PRIORITY ? LEDGER_POOL : -1 - priority;
+	if (grant.number != LEDGER_POOL && grant.remaining > 0)
 	{
-		LedgerGrant grant = {number, left, expires_at, priority};
-		int			i = 0;
-
-		while (i < account->ngrants && account->grants[i].number != number)
+		while (i < account->ngrants && account->grants[i].number != grant.number)
 			i++;
 		if (i < account->ngrants)
-			account->grants[i].remaining = checked_add(account->grants[i].remaining, left);
+			account->grants[i].remaining = checked_add(account->grants[i].remaining,
+													   grant.remaining);
 		else
 			insert_grant(account, &grant);
 		account->grants_changed = true;
+		platform_portions_add(portions, grant.number, grant.remaining);
+		if (owed > 0)
+			platform_portions_add(portions, LEDGER_POOL, owed);
 	}
 	account->balance = checked_add(account->balance, amount);
 	account->changed = true;

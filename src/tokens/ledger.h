@@ -238,7 +238,8 @@ extern int64 platform_account_available(const LedgerAccount *account);
 extern int64 platform_account_pool(const LedgerAccount *account);
 extern void platform_account_take(LedgerAccount *account, int64 amount, LedgerPortions *portions);
 extern void platform_account_give(LedgerAccount *account, int64 amount, int64 number,
-								  TimestampTz expires_at, int priority);
+								  TimestampTz expires_at, int priority,
+								  LedgerPortions *portions);
 extern void platform_account_hold(LedgerAccount *account, int64 change, TimestampTz until);
 extern void platform_portions_add(LedgerPortions *portions, int64 number, int64 amount);
 

@@ -93,9 +93,7 @@ give_back(LedgerAccount *account, const Refund *refund, int64 before, LedgerPort
 		if (back == 0)
 			continue;
 		platform_grant_find(account, number, &expires_at, &priority);
-		platform_account_give(account, back, number, expires_at, priority);
-		if (refund->paid_by != NULL)
-			platform_portions_add(portions, number, back);
+		platform_account_give(account, back, number, expires_at, priority, portions);
 	}
 	if (left > 0)
 		elog(ERROR, "portions of a token entry do not add up");

@@ -242,7 +242,7 @@ adjust_body(Ledger *ledger, void *arg)
 	}
 	if (adjustment->amount > 0)
 		platform_account_give(account, adjustment->amount, LEDGER_POOL, LEDGER_NO_EXPIRY,
-							  LEDGER_POOL_PRIORITY);
+							  LEDGER_POOL_PRIORITY, &portions);
 	else
 	{
 		if (platform_account_available(account) < -adjustment->amount)
