@@ -142,13 +142,12 @@ row_require_writable(void)
 	PreventCommandDuringRecovery("UPDATE");
 }
 
-void
-platform_row_open(PlatformRow *row, PlatformRowTable *table)
+static void
+row_open(PlatformRow *row, PlatformRowTable *table, LOCKMODE lockmode)
 {
 	Relation	relation;
 	int			natts;
 
-	row_require_writable();
 	for (;;)
 	{
 		if (!platform_cache_is_valid(&table->cache))
@@ -156,34 +155,47 @@ platform_row_open(PlatformRow *row, PlatformRowTable *table)
 		else if (OidIsValid(table->indexid))
 		{
 			/* Taking the lock may bring news. */
-			relation = try_relation_open(table->cache.relids[0], RowExclusiveLock);
+			relation = try_relation_open(table->cache.relids[0], lockmode);
 			if (relation != NULL && table->cache.valid)
 				break;
 			if (relation != NULL)
-				relation_close(relation, RowExclusiveLock);
+				relation_close(relation, lockmode);
 			platform_cache_discard(&table->cache);
 			continue;
 		}
 		table->indexid = InvalidOid;
 		if (!OidIsValid(table->cache.relids[0]))
 			platform_relation_oid(table->cache.tables[0], false);
-		relation = table_open(table->cache.relids[0], RowExclusiveLock);
+		relation = table_open(table->cache.relids[0], lockmode);
 		row_resolve(table, relation);
 		if (table->cache.valid)
 			break;
-		table_close(relation, RowExclusiveLock);
+		table_close(relation, lockmode);
 	}
 
 	natts = RelationGetDescr(relation)->natts;
 	row->table = table;
 	row->relation = relation;
-	row->index = index_open(table->indexid, RowExclusiveLock);
+	row->index = index_open(table->indexid, lockmode);
 	row->slot = table_slot_create(relation, NULL);
 	row->new_slot = NULL;
 	row->scan = NULL;
 	row->values = palloc(natts * sizeof(Datum));
 	row->isnull = palloc(natts * sizeof(bool));
 	memcpy(row->scankeys, table->scankeys, table->nkeys * sizeof(ScanKeyData));
+}
+
+void
+platform_row_open(PlatformRow *row, PlatformRowTable *table)
+{
+	row_require_writable();
+	row_open(row, table, RowExclusiveLock);
+}
+
+void
+platform_row_open_read(PlatformRow *row, PlatformRowTable *table)
+{
+	row_open(row, table, AccessShareLock);
 }
 
 void
@@ -248,6 +260,15 @@ platform_row_scan_end(PlatformRow *row)
 	row->scan = NULL;
 	if (row->scan_pushed_snapshot)
 		PopActiveSnapshot();
+}
+
+bool
+platform_row_fetch(PlatformRow *row, ItemPointer tid)
+{
+	if (!table_tuple_fetch_row_version(row->relation, tid, SnapshotSelf, row->slot))
+		return false;
+	row_load(row);
+	return true;
 }
 
 bool
@@ -332,13 +353,15 @@ platform_row_update(PlatformRow *row, bool wait)
 		case TM_Ok:
 			break;
 		case TM_BeingModified:
+			ExecClearTuple(row->new_slot);
 			return ROW_BUSY;
 		case TM_SelfModified:
 		case TM_Invisible:
 			/* This command wrote the row by other means: become able to see it. */
 			CommandCounterIncrement();
-			return ROW_CHANGED;
+			/* fall through */
 		default:
+			ExecClearTuple(row->new_slot);
 			return ROW_CHANGED;
 	}
 
@@ -350,6 +373,9 @@ platform_row_update(PlatformRow *row, bool wait)
 	if (update_indexes)
 		row_insert_index_entries(row, false);
 #endif
+
+	/* The tuple is in the caller's memory context, which the slot may outlive. */
+	ExecClearTuple(row->new_slot);
 
 	/* A second update in the same command must find this one. */
 	CommandCounterIncrement();

@@ -26,7 +26,7 @@
 #include "core/cache.h"
 
 #define PLATFORM_ROW_MAX_KEYS		6
-#define PLATFORM_ROW_MAX_COLUMNS	24
+#define PLATFORM_ROW_MAX_COLUMNS	32
 
 typedef struct PlatformRowColumn
 {
@@ -82,10 +82,19 @@ extern void platform_row_register(PlatformRowTable *table);
  * of the transaction. Refuses read-only transactions (25006).
  */
 extern void platform_row_open(PlatformRow *row, PlatformRowTable *table);
+
+/* For finding and reading alone, also in read-only transactions. */
+extern void platform_row_open_read(PlatformRow *row, PlatformRowTable *table);
 extern void platform_row_close(PlatformRow *row);
 
 /* The newest version that is committed or of this transaction. */
 extern bool platform_row_find(PlatformRow *row, const Datum *keys);
+
+/*
+ * The version at that place, which a snapshot still in use has seen there.
+ * False when it is no longer the newest.
+ */
+extern bool platform_row_fetch(PlatformRow *row, ItemPointer tid);
 
 /*
  * Writes the values as a new version. wait only for a row that this

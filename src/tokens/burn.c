@@ -145,6 +145,7 @@ post_burn(Ledger *ledger, TokenBurn *burn, int64 fingerprint)
 		.rate_id = burn->rate_id,
 		.portions = &portions,
 		.reason = burn->reason,
+		.given_id = burn->id,
 	};
 
 	platform_account_take(account, burn->burned, &portions);

@@ -1,3 +1,120 @@
+-- tokens: the rate card
+
+CREATE OR REPLACE FUNCTION platform.token_cost(mode text, used_turn boolean, seconds bigint, at timestamptz DEFAULT pg_catalog.now()) RETURNS bigint
+LANGUAGE c STABLE STRICT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'platform_token_cost';
+COMMENT ON FUNCTION platform.token_cost(text, boolean, bigint, timestamptz) IS
+	'The price in tokens of one stretch of a call that started at that moment: every started unit of the rate counts, by default a minute. 0 for no seconds; NULL for NULL. Modes: voice, voice-only, video. Errors: 22023, 22003, PT404 no rate.';
+INSERT INTO platform.member_privileges VALUES ('function', 'token_cost(text, boolean, bigint, timestamptz)', 'EXECUTE');
+
+CREATE OR REPLACE FUNCTION platform.set_token_rate(mode text, used_turn boolean, tokens_per_minute bigint, rounding integer DEFAULT 60,
+	valid_from timestamptz DEFAULT NULL) RETURNS uuid
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_set_token_rate';
+COMMENT ON FUNCTION platform.set_token_rate(text, boolean, bigint, integer, timestamptz) IS
+	'Adds a version of a rate for calls that start at valid_from (NULL: now) or later, and returns its id. rounding: seconds of which every started one counts, 60, 6 or 1. Operators and platform staff. Errors: 42501, 22023, 23505 another rate begins then.';
+INSERT INTO platform.member_privileges VALUES ('function', 'set_token_rate(text, boolean, bigint, integer, timestamptz)', 'EXECUTE');
+
+-- tokens: live calls
+
+CREATE OR REPLACE FUNCTION platform.start_call_session(organization_id uuid, room_id text, mode text, user_id text DEFAULT NULL,
+	used_turn boolean DEFAULT false, on_exhausted text DEFAULT 'continue', reserve_minutes integer DEFAULT 1,
+	grace_seconds integer DEFAULT 90, at timestamptz DEFAULT NULL) RETURNS uuid
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_start_call_session';
+COMMENT ON FUNCTION platform.start_call_session(uuid, text, text, text, boolean, text, integer, integer, timestamptz) IS
+	'Starts a call, sets the price of its first reserve_minutes aside as far as there is, and returns its session. user_id pays; NULL or anonymous_...: nobody. grace_seconds without a heartbeat: lost; NULL: it sends none. Starts without funds too. Members: for themselves or anonymous, administrators for their organization. Errors: 22023, 42501, 23503 no such organization, 25006.';
+INSERT INTO platform.member_privileges VALUES ('function', 'start_call_session(uuid, text, text, text, boolean, text, integer, integer, timestamptz)', 'EXECUTE');
+
+CREATE OR REPLACE FUNCTION platform.heartbeat_call_session(session uuid, used_turn boolean DEFAULT NULL, at timestamptz DEFAULT NULL,
+	OUT status text, OUT billing text, OUT burned bigint, OUT shortfall bigint, OUT charged bigint, OUT remaining bigint,
+	OUT granted_seconds bigint, OUT valid_seconds bigint, OUT verdict text, OUT reason text, OUT duration_seconds bigint)
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_heartbeat_call_session';
+COMMENT ON FUNCTION platform.heartbeat_call_session(uuid, boolean, timestamptz) IS
+	'The call lives: burns what is due, renews the reservation, says how long the balance lasts. used_turn from now on; NULL: as before. billing: current, billed, exhausted (shortfall is debt), unbilled, deferred, anonymous. verdict: continue, or the call''s on_exhausted. Never raises because of billing. Members: their own calls. Errors: 22023, PT404 no such call, 42501, 25006.';
+INSERT INTO platform.member_privileges VALUES ('function', 'heartbeat_call_session(uuid, boolean, timestamptz)', 'EXECUTE');
+
+CREATE OR REPLACE FUNCTION platform.end_call_session(session uuid, at timestamptz DEFAULT NULL,
+	OUT status text, OUT billing text, OUT burned bigint, OUT shortfall bigint, OUT charged bigint, OUT remaining bigint,
+	OUT granted_seconds bigint, OUT valid_seconds bigint, OUT verdict text, OUT reason text, OUT duration_seconds bigint)
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_end_call_session';
+COMMENT ON FUNCTION platform.end_call_session(uuid, timestamptz) IS
+	'Ends the call: burns the rest, releases the reservation, fills end_time, duration_seconds and credit_cost. Again: changes nothing, answers the same cost. Never raises because of billing. Members: their own calls. Errors: 22023, PT404 no such call, 42501, 25006.';
+INSERT INTO platform.member_privileges VALUES ('function', 'end_call_session(uuid, timestamptz)', 'EXECUTE');
+
+CREATE OR REPLACE FUNCTION platform.call_session_status(session uuid,
+	OUT status text, OUT billing text, OUT burned bigint, OUT shortfall bigint, OUT charged bigint, OUT remaining bigint,
+	OUT granted_seconds bigint, OUT valid_seconds bigint, OUT verdict text, OUT reason text, OUT duration_seconds bigint)
+LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_call_session_status';
+COMMENT ON FUNCTION platform.call_session_status(uuid) IS
+	'How a call stands, in the columns of heartbeat_call_session(), without being a heartbeat. Members: their own calls. Errors: 22023, PT404 no such call, 42501.';
+INSERT INTO platform.member_privileges VALUES ('function', 'call_session_status(uuid)', 'EXECUTE');
+
+CREATE OR REPLACE FUNCTION platform.meter_active_sessions("limit" bigint DEFAULT 10000, at timestamptz DEFAULT NULL,
+	OUT metered bigint, OUT tokens bigint, OUT shortfall bigint, OUT unbilled bigint, OUT closed bigint, OUT skipped bigint)
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_meter_active_sessions';
+COMMENT ON FUNCTION platform.meter_active_sessions(bigint, timestamptz) IS
+	'Burns what is due of live calls, at most limit of them (NULL: all), up to now or to their last heartbeat; closes those whose heartbeats stopped for longer than their grace. For a scheduler. Never raises because of billing. Operators. Errors: 42501, 22023, 25006.';
+
+CREATE OR REPLACE FUNCTION platform.settle_unbilled_usage("limit" bigint DEFAULT 1000,
+	OUT settled bigint, OUT tokens bigint, OUT failed bigint)
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_settle_unbilled_usage';
+COMMENT ON FUNCTION platform.settle_unbilled_usage(bigint) IS
+	'Bills open rows of unbilled_usage, at most limit (NULL: all), each once; what the balance does not cover becomes debt. For a scheduler. Operators. Errors: 42501, 22023, 25006.';
+
+CREATE OR REPLACE FUNCTION platform.list_call_sessions(organization_id uuid, user_id text DEFAULT NULL,
+	"from" timestamptz DEFAULT NULL, "to" timestamptz DEFAULT NULL, "limit" integer DEFAULT 100)
+RETURNS TABLE (session_id uuid, room_id text, caller text, mode text, used_turn boolean, status text,
+	start_time timestamptz, end_time timestamptz, duration_seconds bigint, charged bigint)
+LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_list_call_sessions';
+COMMENT ON FUNCTION platform.list_call_sessions(uuid, text, timestamptz, timestamptz, integer) IS
+	'Calls that started in [from, to), newest first; NULL: no bound, any user. caller: who pays. Members: their own, administrators their organization''s. Errors: 42501, 22023.';
+INSERT INTO platform.member_privileges VALUES ('function', 'list_call_sessions(uuid, text, timestamptz, timestamptz, integer)', 'EXECUTE');
+
+CREATE OR REPLACE FUNCTION platform.list_unbilled_usage(organization_id uuid, user_id text DEFAULT NULL,
+	include_settled boolean DEFAULT false, "limit" integer DEFAULT 100)
+RETURNS TABLE (id uuid, caller text, session_id uuid, tokens bigint, mode text, used_turn boolean, reason text,
+	attempts integer, created_at timestamptz, settled_at timestamptz)
+LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_list_unbilled_usage';
+COMMENT ON FUNCTION platform.list_unbilled_usage(uuid, text, boolean, integer) IS
+	'What could not be billed, newest first; NULL: any user. Members: their own, administrators their organization''s. Errors: 42501, 22023.';
+INSERT INTO platform.member_privileges VALUES ('function', 'list_unbilled_usage(uuid, text, boolean, integer)', 'EXECUTE');
+
+-- tokens: presence
+
+CREATE OR REPLACE FUNCTION platform.heartbeat_presence(organization_id uuid, host_id text, room_id text,
+	is_available boolean DEFAULT true, room_token text DEFAULT NULL) RETURNS void
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_heartbeat_presence';
+COMMENT ON FUNCTION platform.heartbeat_presence(uuid, text, text, boolean, text) IS
+	'The host is there, in this room, to be called or not. room_token NULL: as before. Members: themselves, administrators any host of their organization. Errors: 42501, 22023, 23503 no such organization.';
+INSERT INTO platform.member_privileges VALUES ('function', 'heartbeat_presence(uuid, text, text, boolean, text)', 'EXECUTE');
+
+CREATE OR REPLACE FUNCTION platform.available_hosts(organization_id uuid DEFAULT NULL, max_age interval DEFAULT '2 minutes')
+RETURNS TABLE (host_id text, room_id text, last_seen timestamptz)
+LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_available_hosts';
+COMMENT ON FUNCTION platform.available_hosts(uuid, interval) IS
+	'Hosts that are available and were heard of within max_age, latest first. NULL: the caller''s organization, else the default one. Members: their own. Errors: 42501, 22023.';
+INSERT INTO platform.member_privileges VALUES ('function', 'available_hosts(uuid, interval)', 'EXECUTE');
+
+INSERT INTO platform.member_privileges VALUES
+	('table', 'token_rates', 'SELECT'),
+	('table', 'call_sessions', 'SELECT'),
+	('table', 'unbilled_usage', 'SELECT'),
+	('table', 'user_presence', 'SELECT (organization_id, host_id, is_available, room_id, updated_at)'),
+	('table', 'active_calls', 'SELECT'),
+	('table', 'daily_billing_summary', 'SELECT'),
+	('table', 'user_token_summary', 'SELECT'),
+	('table', 'daily_token_usage', 'SELECT');
+
 -- tokens: accounts and entries
 
 CREATE OR REPLACE FUNCTION platform.burn_tokens(organization_id uuid, user_id text, amount bigint, mode text DEFAULT NULL, used_turn boolean DEFAULT NULL,
@@ -164,7 +281,7 @@ WITH account AS (
 	SELECT h.organization_id, h.user_id, pg_catalog.sum(h.amount) AS amount FROM (
 		SELECT t.organization_id, t.user_id, t.amount FROM platform.token_holds t WHERE t.status = 'open'
 		UNION ALL
-		SELECT s.organization_id, s.user_id, s.reserved FROM platform.call_sessions s WHERE s.status = 'live' AND s.reserved > 0
+		SELECT s.organization_id, s.user_id, s.reserved FROM platform.call_sessions s WHERE s.reserved > 0
 	) AS h GROUP BY h.organization_id, h.user_id
 ), open_grant AS (
 	SELECT a.organization_id, a.user_id, a.open_grants[i] AS number, a.open_grants[i + 1] AS remaining

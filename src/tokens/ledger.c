@@ -509,7 +509,10 @@ platform_ledger_post(Ledger *ledger, LedgerEntry *entry)
 	LedgerAccount *account = &ledger->account;
 
 	account->version++;
-	platform_ledger_entry_id(account, entry->key, &entry->id);
+	if (entry->given_id != NULL)
+		entry->id = *entry->given_id;
+	else
+		platform_ledger_entry_id(account, entry->key, &entry->id);
 	platform_entries_add(ledger->entries, account, entry);
 }
 

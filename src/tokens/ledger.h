@@ -60,6 +60,7 @@ typedef struct TokenBurn
 	text	   *session_id;		/* or NULL */
 	int32		duration_seconds;	/* -1: none */
 	text	   *key;			/* idempotency key or NULL */
+	const pg_uuid_t *id;		/* of the entry, made by who bills and never used twice; or NULL */
 	const pg_uuid_t *rate_id;	/* or NULL */
 	text	   *reason;			/* or NULL */
 	int64		release;		/* reservation that ends with this */
@@ -182,6 +183,7 @@ typedef struct LedgerEntry
 	const pg_uuid_t *reverses;
 	const LedgerPortions *portions;
 	text	   *reason;
+	const pg_uuid_t *given_id;	/* or NULL */
 
 	pg_uuid_t	id;				/* filled in by platform_ledger_post() */
 } LedgerEntry;

@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS platform.user_accounts (
 	CONSTRAINT user_accounts_overage_check CHECK (overage >= 0),
 	CONSTRAINT user_accounts_version_check CHECK (version >= 0),
 	CONSTRAINT user_accounts_balance_check CHECK (tokens_remaining - held >= - overdraft_limit - overage)
-) WITH (fillfactor = 70);
+) WITH (fillfactor = 50);
 CREATE INDEX IF NOT EXISTS user_accounts_organization_id_idx ON platform.user_accounts (organization_id);
 CREATE INDEX IF NOT EXISTS user_accounts_email_idx ON platform.user_accounts (email);
 COMMENT ON TABLE platform.user_accounts IS
@@ -248,10 +248,181 @@ INSERT INTO platform.table_kinds (table_name, kind, business_keys, reason) VALUE
 	('low_balance_events', 'tenant', '{}', NULL)
 ON CONFLICT (table_name) DO NOTHING;
 
--- Rates, calls, presence, what could not be billed
+-- live calls
+
+-- The rate card. A row is a version and never changes.
+CREATE TABLE IF NOT EXISTS platform.token_rates (
+	id uuid NOT NULL DEFAULT platform.uuid7(),
+	mode text NOT NULL,
+	used_turn boolean NOT NULL,
+	tokens_per_minute bigint NOT NULL,
+	rounding integer NOT NULL DEFAULT 60,
+	valid_from timestamptz NOT NULL,
+	created_by text,
+	created_at timestamptz NOT NULL DEFAULT now(),
+	CONSTRAINT token_rates_pkey PRIMARY KEY (id),
+	CONSTRAINT token_rates_mode_used_turn_valid_from_key UNIQUE (mode, used_turn, valid_from),
+	CONSTRAINT token_rates_mode_check CHECK (mode IN ('voice', 'video')),
+	CONSTRAINT token_rates_tokens_per_minute_check CHECK (tokens_per_minute BETWEEN 0 AND 1000000),
+	CONSTRAINT token_rates_rounding_check CHECK (rounding IN (1, 6, 60))
+);
+
+-- A call while it lives and afterwards. Pages have room for every row's next version,
+-- so that a tick of the meter touches no index. What was charged only grows: every charge
+-- is the price of all seconds of the segment less what the segment has been
+-- charged, so that it does not matter when and how often somebody asks.
+CREATE TABLE IF NOT EXISTS platform.call_sessions (
+	id uuid NOT NULL DEFAULT platform.uuid7(),
+	organization_id uuid NOT NULL DEFAULT platform.default_organization_id(),
+	room_id text NOT NULL,
+	start_time timestamptz NOT NULL DEFAULT now(),
+	end_time timestamptz,
+	mode text NOT NULL,
+	used_turn boolean NOT NULL DEFAULT false,
+	credit_cost numeric(23,4) NOT NULL DEFAULT 0,
+	user_id text,
+	status text NOT NULL DEFAULT 'live',
+	duration_seconds bigint,
+	on_exhausted text NOT NULL DEFAULT 'continue',
+	grace_seconds integer,
+	heartbeat_at timestamptz,
+	rate_id uuid,
+	turn_rate_id uuid,
+	segment integer NOT NULL DEFAULT 0,
+	segment_turn boolean,
+	segment_started_at timestamptz,
+	segment_charged bigint NOT NULL DEFAULT 0,
+	charged bigint NOT NULL DEFAULT 0,
+	sequence integer NOT NULL DEFAULT 0,
+	metered_through timestamptz,
+	next_charge_at timestamptz,
+	reserve_minutes integer NOT NULL DEFAULT 0,
+	reserved bigint NOT NULL DEFAULT 0,
+	reserved_until timestamptz,
+	created_at timestamptz NOT NULL DEFAULT now(),
+	updated_at timestamptz NOT NULL DEFAULT now(),
+	CONSTRAINT call_sessions_pkey PRIMARY KEY (id, organization_id),
+	CONSTRAINT call_sessions_mode_check CHECK (mode IN ('voice', 'voice-only', 'video')),
+	CONSTRAINT call_sessions_status_check CHECK (status IN ('live', 'ended', 'lost')),
+	CONSTRAINT call_sessions_on_exhausted_check CHECK (on_exhausted IN ('continue', 'warn', 'cut')),
+	CONSTRAINT call_sessions_grace_seconds_check CHECK (grace_seconds > 0),
+	CONSTRAINT call_sessions_charged_check CHECK (charged >= 0),
+	CONSTRAINT call_sessions_reserve_minutes_check CHECK (reserve_minutes BETWEEN 0 AND 1440),
+	CONSTRAINT call_sessions_reserved_check CHECK (reserved >= 0)
+) WITH (fillfactor = 45);
+CREATE INDEX IF NOT EXISTS call_sessions_room_id_idx ON platform.call_sessions (room_id);
+CREATE INDEX IF NOT EXISTS call_sessions_start_time_idx ON platform.call_sessions (start_time);
+CREATE INDEX IF NOT EXISTS call_sessions_user_id_idx ON platform.call_sessions (user_id);
+CREATE INDEX IF NOT EXISTS call_sessions_used_turn_start_time_idx ON platform.call_sessions (used_turn, start_time);
+-- The live ones, in the order in which accounts are locked.
+CREATE INDEX IF NOT EXISTS call_sessions_organization_id_user_id_id_idx
+	ON platform.call_sessions (organization_id, user_id, id) WHERE status = 'live';
+CREATE INDEX IF NOT EXISTS call_sessions_organization_id_start_time_idx
+	ON platform.call_sessions (organization_id, start_time);
+
+-- Who can be called, and where.
+CREATE TABLE IF NOT EXISTS platform.user_presence (
+	id uuid NOT NULL DEFAULT platform.uuid7(),
+	organization_id uuid NOT NULL DEFAULT platform.default_organization_id(),
+	host_id text NOT NULL,
+	is_available boolean NOT NULL DEFAULT true,
+	room_id text NOT NULL,
+	room_token text,
+	created_at timestamptz NOT NULL DEFAULT now(),
+	updated_at timestamptz NOT NULL DEFAULT now(),
+	CONSTRAINT user_presence_pkey PRIMARY KEY (id, organization_id),
+	CONSTRAINT user_presence_organization_id_host_id_key UNIQUE (organization_id, host_id)
+);
+CREATE INDEX IF NOT EXISTS user_presence_host_id_is_available_idx ON platform.user_presence (host_id, is_available);
+CREATE INDEX IF NOT EXISTS user_presence_updated_at_idx ON platform.user_presence (updated_at);
+
+-- What was used and could not be billed: a debt, settled once.
+CREATE TABLE IF NOT EXISTS platform.unbilled_usage (
+	id uuid NOT NULL DEFAULT platform.uuid7(),
+	organization_id uuid NOT NULL DEFAULT platform.default_organization_id(),
+	user_id text NOT NULL,
+	session_id uuid NOT NULL,
+	segment integer NOT NULL,
+	sequence integer NOT NULL,
+	tokens bigint NOT NULL,
+	mode text NOT NULL,
+	used_turn boolean NOT NULL,
+	duration_seconds bigint NOT NULL,
+	rate_id uuid,
+	reason text NOT NULL,
+	error_code text,
+	error_message text,
+	attempts integer NOT NULL DEFAULT 0,
+	settled_at timestamptz,
+	entry_id uuid NOT NULL,
+	created_at timestamptz NOT NULL DEFAULT now(),
+	updated_at timestamptz NOT NULL DEFAULT now(),
+	CONSTRAINT unbilled_usage_pkey PRIMARY KEY (id, organization_id),
+	CONSTRAINT unbilled_usage_organization_id_session_id_segment_sequence_key UNIQUE (organization_id, session_id, segment, sequence),
+	CONSTRAINT unbilled_usage_tokens_check CHECK (tokens > 0),
+	CONSTRAINT unbilled_usage_mode_check CHECK (mode IN ('voice', 'video')),
+	CONSTRAINT unbilled_usage_reason_check CHECK (reason IN ('no_account', 'lock_timeout', 'error'))
+);
+CREATE INDEX IF NOT EXISTS unbilled_usage_attempts_created_at_idx ON platform.unbilled_usage (attempts, created_at) WHERE settled_at IS NULL;
+CREATE INDEX IF NOT EXISTS unbilled_usage_organization_id_user_id_created_at_idx
+	ON platform.unbilled_usage (organization_id, user_id, created_at);
+
+COMMENT ON TABLE platform.token_rates IS
+	'The rate card: tokens per minute by mode and use of TURN. Versions, only added to; a call is priced by those valid at its start.';
+COMMENT ON COLUMN platform.token_rates.rounding IS
+	'Seconds of which every started one counts: 60, 6 or 1.';
+COMMENT ON TABLE platform.call_sessions IS
+	'Calls with their meter. Rows may be inserted by SQL with room_id and mode alone; the meter''s columns belong to the functions.';
+COMMENT ON COLUMN platform.call_sessions.used_turn IS
+	'Has TURN been used at any time in the call? What is used now is segment_turn.';
+COMMENT ON COLUMN platform.call_sessions.credit_cost IS
+	'The price of the call in tokens, filled when it ends.';
+COMMENT ON COLUMN platform.call_sessions.user_id IS
+	'Who pays. NULL or beginning with anonymous_: nobody.';
+COMMENT ON COLUMN platform.call_sessions.status IS
+	'live, ended, or lost: closed because heartbeats stopped.';
+COMMENT ON COLUMN platform.call_sessions.on_exhausted IS
+	'What the application wants to be told when the balance is used up: continue, warn or cut.';
+COMMENT ON COLUMN platform.call_sessions.grace_seconds IS
+	'The call is lost when no heartbeat has come for so long. NULL: it sends none and lives until it is ended.';
+COMMENT ON COLUMN platform.call_sessions.rate_id IS
+	'The rate without TURN, fixed at the start; turn_rate_id is that with TURN.';
+COMMENT ON COLUMN platform.call_sessions.segment IS
+	'Number of the present stretch without a change of TURN, from 0. NULL in segment_turn and segment_started_at: as the call began.';
+COMMENT ON COLUMN platform.call_sessions.charged IS
+	'Tokens charged so far: entries of the account and rows of unbilled_usage.';
+COMMENT ON COLUMN platform.call_sessions.sequence IS
+	'Charges of the present segment so far. Session, segment and sequence make the id of the next entry.';
+COMMENT ON COLUMN platform.call_sessions.metered_through IS
+	'The moment up to which the time of the call is in its charges. NULL: nothing yet.';
+COMMENT ON COLUMN platform.call_sessions.next_charge_at IS
+	'The moment at which the next token is due. NULL: not known yet.';
+COMMENT ON COLUMN platform.call_sessions.reserved IS
+	'Part of held of the account: set aside for the next reserve_minutes, until reserved_until.';
+COMMENT ON TABLE platform.user_presence IS
+	'Hosts that can be called. updated_at is the last heartbeat.';
+COMMENT ON TABLE platform.unbilled_usage IS
+	'Charges of calls that could not be billed, with the reason; settle_unbilled_usage() tries again.';
+COMMENT ON COLUMN platform.unbilled_usage.entry_id IS
+	'The entry in token_usage that bills it, there once it is settled.';
+COMMENT ON COLUMN platform.unbilled_usage.error_code IS
+	'SQLSTATE of the error, when it was one.';
+
+INSERT INTO platform.table_kinds (table_name, kind, business_keys, reason) VALUES
+	('token_rates', 'global', '{token_rates_mode_used_turn_valid_from_key}', 'one rate card for all organizations'),
+	('call_sessions', 'tenant', '{}', NULL),
+	('user_presence', 'tenant', '{}', NULL),
+	('unbilled_usage', 'tenant', '{}', NULL)
+ON CONFLICT (table_name) DO NOTHING;
 
 -- down
 
+DROP TABLE IF EXISTS
+	platform.unbilled_usage,
+	platform.user_presence,
+	platform.call_sessions,
+	platform.token_rates;
+DELETE FROM platform.table_kinds WHERE table_name IN ('token_rates', 'call_sessions', 'user_presence', 'unbilled_usage');
 DROP TABLE IF EXISTS
 	platform.low_balance_events,
 	platform.token_purchases,
@@ -269,3 +440,9 @@ DELETE FROM platform.table_kinds WHERE table_name IN (
 -- check: accounts keep within what they may owe
 SELECT organization_id, user_id FROM platform.user_accounts
 WHERE tokens_remaining - held < - overdraft_limit - overage OR held < 0;
+-- check: a closed call has an end
+SELECT id, organization_id FROM platform.call_sessions WHERE status <> 'live' AND end_time IS NULL;
+-- check: every mode has a rate from the beginning
+SELECT m.mode, t.used_turn FROM (VALUES ('voice'), ('video')) AS m (mode), (VALUES (false), (true)) AS t (used_turn)
+WHERE NOT EXISTS (SELECT 1 FROM platform.token_rates r
+	WHERE r.mode = m.mode AND r.used_turn = t.used_turn AND r.valid_from = '-infinity');

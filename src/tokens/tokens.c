@@ -23,6 +23,7 @@ void
 platform_tokens_init(void)
 {
 	platform_ledger_init();
+	platform_calls_init();
 }
 
 void

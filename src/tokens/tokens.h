@@ -12,6 +12,13 @@
  *	holds.c			reserve, capture, release
  *	report.c		balances and statements, now and at a moment
  *	reconcile.c		accounts against their entries
+ *	rates.c			the rate card
+ *	calls.c			a call's meter: what is due at a moment
+ *	billing.c		from a charge to an entry, or to unbilled_usage
+ *	sessions.c		start, heartbeat, end of a call
+ *	metering.c		the heartbeat of all calls
+ *	unbilled.c		what could not be billed, tried again
+ *	presence.c		hosts; lists of calls and debts
  */
 #ifndef PLATFORM_TOKENS_H
 #define PLATFORM_TOKENS_H
@@ -24,6 +31,7 @@ extern void platform_tokens_init(void);
 
 /* Parts of the init: one for each file with settings or caches. */
 extern void platform_ledger_init(void);
+extern void platform_calls_init(void);
 
 /*
  * Arguments. 22023 for a NULL, an amount below 1, a key that is empty or longer

@@ -1,4 +1,4 @@
--- migration 530 tokens: row security, triggers, packages
+-- migration 530 tokens: row security, triggers, packages, rates, views
 -- requires: tenants
 
 -- up
@@ -70,7 +70,140 @@ INSERT INTO platform.token_packages (name, tokens, price_cents) VALUES
 	('5000 tokens', 5000, 25000)
 ON CONFLICT (name) DO NOTHING;
 
+-- live calls
+
+ALTER TABLE platform.call_sessions
+	DROP CONSTRAINT IF EXISTS call_sessions_organization_id_fkey,
+	ADD CONSTRAINT call_sessions_organization_id_fkey
+		FOREIGN KEY (organization_id) REFERENCES platform.organizations (id) ON DELETE CASCADE;
+ALTER TABLE platform.user_presence
+	DROP CONSTRAINT IF EXISTS user_presence_organization_id_fkey,
+	ADD CONSTRAINT user_presence_organization_id_fkey
+		FOREIGN KEY (organization_id) REFERENCES platform.organizations (id) ON DELETE CASCADE;
+
+ALTER TABLE platform.token_rates ENABLE ROW LEVEL SECURITY;
+ALTER TABLE platform.call_sessions ENABLE ROW LEVEL SECURITY;
+ALTER TABLE platform.user_presence ENABLE ROW LEVEL SECURITY;
+ALTER TABLE platform.unbilled_usage ENABLE ROW LEVEL SECURITY;
+
+-- The rate card is for everybody; calls and debts are their user's and the administrators'.
+DROP POLICY IF EXISTS token_rates_member_select ON platform.token_rates;
+CREATE POLICY token_rates_member_select ON platform.token_rates FOR SELECT
+	USING (true);
+DROP POLICY IF EXISTS call_sessions_member_select ON platform.call_sessions;
+CREATE POLICY call_sessions_member_select ON platform.call_sessions FOR SELECT
+	USING (organization_id = platform.current_organization_id()
+		AND (user_id = platform.current_subject() OR platform.is_admin()));
+DROP POLICY IF EXISTS unbilled_usage_member_select ON platform.unbilled_usage;
+CREATE POLICY unbilled_usage_member_select ON platform.unbilled_usage FOR SELECT
+	USING (organization_id = platform.current_organization_id()
+		AND (user_id = platform.current_subject() OR platform.is_admin()));
+DROP POLICY IF EXISTS user_presence_member_select ON platform.user_presence;
+CREATE POLICY user_presence_member_select ON platform.user_presence FOR SELECT
+	USING (organization_id = platform.current_organization_id());
+
+CREATE OR REPLACE TRIGGER token_rates_refuse BEFORE DELETE OR UPDATE ON platform.token_rates
+	FOR EACH ROW EXECUTE FUNCTION platform.refuse_change();
+CREATE OR REPLACE TRIGGER token_rates_refuse_truncate BEFORE TRUNCATE ON platform.token_rates
+	FOR EACH STATEMENT EXECUTE FUNCTION platform.refuse_change();
+CREATE OR REPLACE TRIGGER token_rates_notify AFTER INSERT OR DELETE OR UPDATE ON platform.token_rates
+	FOR EACH ROW EXECUTE FUNCTION platform.invalidate_cache();
+CREATE OR REPLACE TRIGGER token_rates_notify_truncate AFTER TRUNCATE ON platform.token_rates
+	FOR EACH STATEMENT EXECUTE FUNCTION platform.invalidate_cache();
+ALTER TABLE platform.token_rates
+	ENABLE ALWAYS TRIGGER token_rates_notify,
+	ENABLE ALWAYS TRIGGER token_rates_notify_truncate;
+CREATE OR REPLACE TRIGGER call_sessions_touch BEFORE UPDATE ON platform.call_sessions
+	FOR EACH ROW EXECUTE FUNCTION platform.touch_updated_at();
+CREATE OR REPLACE TRIGGER user_presence_touch BEFORE UPDATE ON platform.user_presence
+	FOR EACH ROW EXECUTE FUNCTION platform.touch_updated_at();
+CREATE OR REPLACE TRIGGER unbilled_usage_touch BEFORE UPDATE ON platform.unbilled_usage
+	FOR EACH ROW EXECUTE FUNCTION platform.touch_updated_at();
+
+INSERT INTO platform.token_rates (id, mode, used_turn, tokens_per_minute, rounding, valid_from) VALUES
+	('00000000-0000-4000-8000-000000000001', 'voice', false, 1, 60, '-infinity'),
+	('00000000-0000-4000-8000-000000000002', 'voice', true, 2, 60, '-infinity'),
+	('00000000-0000-4000-8000-000000000003', 'video', false, 2, 60, '-infinity'),
+	('00000000-0000-4000-8000-000000000004', 'video', true, 6, 60, '-infinity')
+ON CONFLICT DO NOTHING;
+
+CREATE OR REPLACE VIEW platform.active_calls WITH (security_invoker = true) AS
+SELECT s.id, s.room_id, s.mode, s.used_turn, s.start_time,
+	pg_catalog.now() - s.start_time AS duration, s.organization_id, s.user_id
+FROM platform.call_sessions s
+WHERE s.end_time IS NULL
+ORDER BY s.start_time DESC;
+COMMENT ON VIEW platform.active_calls IS
+	'Calls without an end, newest first.';
+
+CREATE OR REPLACE VIEW platform.daily_billing_summary WITH (security_invoker = true) AS
+SELECT s.start_time::date AS call_date,
+	pg_catalog.count(*) AS total_calls,
+	pg_catalog.count(*) FILTER (WHERE s.used_turn) AS turn_calls,
+	pg_catalog.count(*) FILTER (WHERE s.mode = 'video') AS video_calls,
+	pg_catalog.count(*) FILTER (WHERE s.mode <> 'video') AS voice_calls,
+	pg_catalog.sum(s.credit_cost) AS total_credits,
+	pg_catalog.avg(EXTRACT(epoch FROM s.end_time - s.start_time) / 60) AS avg_duration_minutes,
+	s.organization_id
+FROM platform.call_sessions s
+WHERE s.start_time >= CURRENT_DATE - 30
+GROUP BY s.start_time::date, s.organization_id
+ORDER BY s.start_time::date DESC, s.organization_id;
+COMMENT ON VIEW platform.daily_billing_summary IS
+	'Calls of the last 30 days by day of their start and organization; days in the session''s time zone, minutes of ended calls.';
+
+CREATE OR REPLACE VIEW platform.user_token_summary WITH (security_invoker = true) AS
+SELECT a.user_id, a.tokens_remaining, a.subscription_tier, a.created_at AS account_created,
+	COALESCE(u.tokens, 0) AS total_tokens_used,
+	COALESCE(u.sessions, 0) AS total_sessions,
+	u.last_usage, a.organization_id
+FROM platform.user_accounts a
+LEFT JOIN LATERAL (
+	SELECT pg_catalog.sum(t.tokens_used)::bigint AS tokens,
+		pg_catalog.count(DISTINCT t.session_id) AS sessions,
+		pg_catalog.max(t."timestamp") AS last_usage
+	FROM platform.token_usage t
+	WHERE t.organization_id = a.organization_id AND t.user_id = a.user_id AND t.tokens_used > 0) u ON true;
+COMMENT ON VIEW platform.user_token_summary IS
+	'Balance and use of every account; sessions are counted once however many entries they have.';
+
+CREATE OR REPLACE VIEW platform.daily_token_usage WITH (security_invoker = true) AS
+SELECT t."timestamp"::date AS usage_date, t.mode, t.used_turn,
+	pg_catalog.count(DISTINCT t.session_id) AS session_count,
+	pg_catalog.sum(t.tokens_used)::bigint AS total_tokens,
+	pg_catalog.sum(t.tokens_used) / NULLIF(pg_catalog.count(DISTINCT t.session_id), 0) AS avg_tokens_per_session,
+	pg_catalog.sum(t.duration_seconds) / 60.0 AS total_minutes, t.organization_id
+FROM platform.token_usage t
+WHERE t.tokens_used > 0 AND t."timestamp" >= CURRENT_DATE - 30
+GROUP BY t."timestamp"::date, t.mode, t.used_turn, t.organization_id
+ORDER BY t."timestamp"::date DESC, t.mode, t.used_turn, t.organization_id;
+COMMENT ON VIEW platform.daily_token_usage IS
+	'Tokens used in the last 30 days by day, mode, use of TURN and organization; days in the session''s time zone.';
+
 -- down
+
+DROP VIEW IF EXISTS platform.daily_token_usage;
+DROP VIEW IF EXISTS platform.user_token_summary;
+DROP VIEW IF EXISTS platform.daily_billing_summary;
+DROP VIEW IF EXISTS platform.active_calls;
+
+DROP TRIGGER IF EXISTS unbilled_usage_touch ON platform.unbilled_usage;
+DROP TRIGGER IF EXISTS user_presence_touch ON platform.user_presence;
+DROP TRIGGER IF EXISTS call_sessions_touch ON platform.call_sessions;
+DROP TRIGGER IF EXISTS token_rates_notify_truncate ON platform.token_rates;
+DROP TRIGGER IF EXISTS token_rates_notify ON platform.token_rates;
+DROP TRIGGER IF EXISTS token_rates_refuse_truncate ON platform.token_rates;
+DROP TRIGGER IF EXISTS token_rates_refuse ON platform.token_rates;
+
+DROP POLICY IF EXISTS user_presence_member_select ON platform.user_presence;
+DROP POLICY IF EXISTS unbilled_usage_member_select ON platform.unbilled_usage;
+DROP POLICY IF EXISTS call_sessions_member_select ON platform.call_sessions;
+DROP POLICY IF EXISTS token_rates_member_select ON platform.token_rates;
+
+ALTER TABLE platform.user_presence
+	DROP CONSTRAINT IF EXISTS user_presence_organization_id_fkey;
+ALTER TABLE platform.call_sessions
+	DROP CONSTRAINT IF EXISTS call_sessions_organization_id_fkey;
 
 DROP TRIGGER IF EXISTS token_packages_touch ON platform.token_packages;
 DROP TRIGGER IF EXISTS token_usage_refuse_truncate ON platform.token_usage;
@@ -95,3 +228,10 @@ ALTER TABLE platform.user_accounts
 -- check: row security of accounts and entries is on
 SELECT relname FROM pg_catalog.pg_class
 WHERE oid IN ('platform.user_accounts'::regclass, 'platform.token_usage'::regclass) AND NOT relrowsecurity;
+-- check: rates cannot be changed
+SELECT 'token_rates' AS name WHERE NOT EXISTS (SELECT 1 FROM pg_catalog.pg_trigger g
+	WHERE g.tgrelid = 'platform.token_rates'::regclass AND g.tgname = 'token_rates_refuse' AND g.tgenabled <> 'D');
+-- check: changes of rates reach the caches
+SELECT t.name FROM (VALUES ('token_rates_notify'), ('token_rates_notify_truncate')) AS t (name)
+WHERE NOT EXISTS (SELECT 1 FROM pg_catalog.pg_trigger g
+	WHERE g.tgrelid = 'platform.token_rates'::regclass AND g.tgname = t.name AND g.tgenabled = 'A');
