@@ -382,8 +382,8 @@ platform_row_update(PlatformRow *row, bool wait)
 	return ROW_DONE;
 }
 
-bool
-platform_row_lock(PlatformRow *row)
+static bool
+row_lock(PlatformRow *row, LockWaitPolicy policy, uint8 flags)
 {
 	TM_FailureData failure;
 	ItemPointerData tid = row->tid;
@@ -391,7 +391,7 @@ platform_row_lock(PlatformRow *row)
 
 	result = table_tuple_lock(row->relation, &tid, InvalidSnapshot, row->slot,
 							  GetCurrentCommandId(true), LockTupleNoKeyExclusive,
-							  LockWaitBlock, TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure);
+							  policy, flags, &failure);
 	if (result == TM_SelfModified || result == TM_Invisible)
 	{
 		CommandCounterIncrement();
@@ -401,4 +401,16 @@ platform_row_lock(PlatformRow *row)
 		return false;
 	row_load(row);
 	return true;
+}
+
+bool
+platform_row_lock(PlatformRow *row)
+{
+	return row_lock(row, LockWaitBlock, TUPLE_LOCK_FLAG_FIND_LAST_VERSION);
+}
+
+bool
+platform_row_lock_now(PlatformRow *row)
+{
+	return row_lock(row, LockWaitSkip, 0);
 }

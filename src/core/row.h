@@ -109,6 +109,13 @@ extern PlatformRowResult platform_row_update(PlatformRow *row, bool wait);
 extern bool platform_row_lock(PlatformRow *row);
 
 /*
+ * Locks the very version found, without waiting: false when somebody else
+ * holds it or it is no longer the newest. After ROW_BUSY it tells whether that
+ * was this transaction itself, which locked the row before.
+ */
+extern bool platform_row_lock_now(PlatformRow *row);
+
+/*
  * Iterates over the rows with the first nkeys keys. latest: in one snapshot of
  * now, else each row as it is when visited (which may miss a row that moves).
  */

@@ -90,6 +90,7 @@ claim_call(PlatformRow *row, MeterPart *part, MeterCall *item)
 {
 	CallSession *call = &item->call;
 	TimestampTz through = part->at;
+	PlatformRowResult result;
 
 	platform_call_load(row, call);
 	if (call->grace_seconds > 0)
@@ -107,10 +108,16 @@ claim_call(PlatformRow *row, MeterPart *part, MeterCall *item)
 	if (item->burns)
 		item->before = platform_call_begin_reserve(call, through);
 	platform_call_store(row, call);
-	if (platform_row_update(row, false) == ROW_DONE)
-		return true;
-	part->sum.skipped++;
-	return false;
+	result = platform_row_update(row, false);
+	if (result == ROW_BUSY && platform_row_lock_now(row))
+	{
+		/* This transaction has reported the call before. */
+		platform_call_store(row, call);
+		result = platform_row_update(row, true);
+	}
+	if (result != ROW_DONE)
+		part->sum.skipped++;
+	return result == ROW_DONE;
 }
 
 /* Are all claimed calls those of one account? */

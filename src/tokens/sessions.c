@@ -214,19 +214,24 @@ report_body(void *arg)
 	platform_row_close(&row);
 }
 
-/* The call's end alone, when it could not be billed: the meter does the rest. */
+/* That the call lived, or ended, when it could not be billed: the meter does the rest. */
 static void
-end_only_body(void *arg)
+note_body(void *arg)
 {
 	Report	   *report = arg;
+	CallSession *call = &report->call;
 	PlatformRow row;
 
 	platform_row_open(&row, &platform_call_table);
-	if (lock_call(&row, report) && report->call.state == CALL_LIVE &&
-		report->call.end_time == DT_NOEND)
+	if (lock_call(&row, report) && call->state != CALL_ENDED)
 	{
-		platform_call_close(&report->call, Max(report->at, report->call.start_time), CALL_LIVE);
-		platform_call_write(&row, &report->call);
+		if (call->state == CALL_LOST)
+			call->end_time = DT_NOEND;
+		call->state = CALL_LIVE;
+		if (report->kind == REPORT_END && call->end_time == DT_NOEND)
+			call->end_time = Max(report->at, call->start_time);
+		call->heartbeat_at = Max(call->heartbeat_at, report->at);
+		platform_call_write(&row, call);
 	}
 	platform_row_close(&row);
 }
@@ -380,8 +385,8 @@ require_call(const Report *report)
 }
 
 /*
- * Runs a heartbeat or an end. When it fails nothing of it is left: an end then
- * is at least noted, and the answer is of the call as it stands.
+ * Runs a heartbeat or an end. When it fails nothing of it is left: then at
+ * least is noted that the call lived or ended, if its row can be written.
  */
 static void
 run_report(Report *report)
@@ -395,12 +400,8 @@ run_report(Report *report)
 	{
 		memset(&report->bill, 0, sizeof(Bill));
 		report->found = report->over = false;
-		if (report->kind != REPORT_END || platform_try(end_only_body, report) != NULL)
-		{
+		if (platform_try(note_body, report) != NULL)
 			report->found = false;
-			if (platform_try(status_body, report) != NULL)
-				report->found = false;
-		}
 		report->error = error;
 	}
 	require_call(report);
