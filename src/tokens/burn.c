@@ -17,6 +17,9 @@
 /* Burns of one account that are written as one change. */
 #define BURN_GROUP_MAX 256
 
+/* No account owes more, so that sums with limits and holds fit in 64 bits. */
+#define BURN_DEBT_MAX (INT64CONST(1) << 61)
+
 /* Entries that are collected before they are written. */
 #define BURN_ENTRIES 1000
 
@@ -104,7 +107,10 @@ static bool
 decide(const LedgerAccount *account, TokenBurn *burn)
 {
 	int64		room = account->balance - account->held + burn->release;
-	int64		limit = account->overdraft_limit;
+	int64		with_limit;
+
+	if (pg_add_s64_overflow(room, account->overdraft_limit, &with_limit))
+		with_limit = PG_INT64_MAX;
 
 	burn->shortfall = 0;
 	burn->burned = burn->amount;
@@ -117,9 +123,9 @@ decide(const LedgerAccount *account, TokenBurn *burn)
 			burn->shortfall = burn->amount - burn->burned;
 			return burn->burned > 0 || burn->amount == 0;
 		case SHORTAGE_OVERDRAFT:
-			return burn->amount == 0 || room + limit >= burn->amount;
+			return burn->amount == 0 || with_limit >= burn->amount;
 		case SHORTAGE_DEBT:
-			burn->shortfall = burn->amount - Min(burn->amount, Max(room + limit, 0));
+			burn->shortfall = burn->amount - Min(burn->amount, Max(with_limit, 0));
 			return true;
 	}
 	return false;
@@ -149,8 +155,9 @@ post_burn(Ledger *ledger, TokenBurn *burn, int64 fingerprint)
 	};
 
 	platform_account_take(account, burn->burned, &portions);
-	if (burn->on_insufficient == SHORTAGE_DEBT &&
-		pg_add_s64_overflow(account->overage, burn->shortfall, &account->overage))
+	if (burn->on_insufficient == SHORTAGE_DEBT)
+		account->overage += burn->shortfall;
+	if (account->balance < -BURN_DEBT_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 				 errmsg("token balance out of range")));
