@@ -111,7 +111,11 @@ platform_heartbeat_presence(PG_FUNCTION_ARGS)
 	presence_text(fcinfo, 1, "host_id");
 	presence_text(fcinfo, 2, "room_id");
 	platform_tokens_not_null(fcinfo, 3, "is_available");
-	platform_tokens_require_account(PG_GETARG_UUID_P(0), PG_GETARG_TEXT_PP(1));
+	platform_require_organization(PG_GETARG_UUID_P(0));
+	if (!platform_tokens_is_own(PG_GETARG_TEXT_PP(1)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for the presence of another host")));
 
 	for (int i = 0; i < 5; i++)
 	{

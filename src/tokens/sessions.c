@@ -92,13 +92,7 @@ call_moment(FunctionCallInfo fcinfo, int argument)
 static bool
 may_act_for_payer(text *user_id)
 {
-	const char *subject;
-
-	if (!platform_call_has_payer(user_id) || platform_is_organization_admin())
-		return true;
-	subject = platform_caller_subject();
-	return subject != NULL && strlen(subject) == VARSIZE_ANY_EXHDR(user_id) &&
-		memcmp(subject, VARDATA_ANY(user_id), VARSIZE_ANY_EXHDR(user_id)) == 0;
+	return !platform_call_has_payer(user_id) || platform_tokens_is_own(user_id);
 }
 
 /*
@@ -400,7 +394,8 @@ run_report(Report *report)
 	{
 		memset(&report->bill, 0, sizeof(Bill));
 		report->found = report->over = false;
-		if (platform_try(note_body, report) != NULL)
+		if (platform_try(note_body, report) != NULL &&
+			platform_try(status_body, report) != NULL)
 			report->found = false;
 		report->error = error;
 	}

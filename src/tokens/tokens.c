@@ -112,19 +112,25 @@ platform_tokens_key(FunctionCallInfo fcinfo, int argument)
 	return key;
 }
 
-void
-platform_tokens_require_account(const pg_uuid_t *organization, text *user_id)
+bool
+platform_tokens_is_own(text *user_id)
 {
 	const char *subject;
 
+	if (platform_is_organization_admin())
+		return true;
+	subject = platform_current_subject();
+	return subject != NULL && strlen(subject) == VARSIZE_ANY_EXHDR(user_id) &&
+		memcmp(subject, VARDATA_ANY(user_id), strlen(subject)) == 0;
+}
+
+void
+platform_tokens_require_account(const pg_uuid_t *organization, text *user_id)
+{
 	if (platform_is_operator())
 		return;
 	platform_require_organization(organization);
-	if (platform_is_organization_admin())
-		return;
-	subject = platform_current_subject();
-	if (subject == NULL || strlen(subject) != VARSIZE_ANY_EXHDR(user_id) ||
-		memcmp(subject, VARDATA_ANY(user_id), strlen(subject)) != 0)
+	if (!platform_tokens_is_own(user_id))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for another user's token account")));

@@ -59,9 +59,11 @@ extern text *platform_tokens_key(FunctionCallInfo fcinfo, int argument);
 extern text *platform_tokens_text(FunctionCallInfo fcinfo, int argument);
 
 /*
- * May the caller act for the account: an operator, an administrator of the
+ * Is the caller, within its organization, that user, an administrator, or an
+ * operator? And, as an error, may the caller act for the account: an operator, an administrator of the
  * organization, or the account's own user? 42501 otherwise.
  */
+extern bool platform_tokens_is_own(text *user_id);
 extern void platform_tokens_require_account(const pg_uuid_t *organization, text *user_id);
 
 /* Its own organization, or an operator: before anything of it is looked up. */

@@ -178,7 +178,7 @@ WHERE t.tokens_used > 0 AND t."timestamp" >= CURRENT_DATE - 30
 GROUP BY t."timestamp"::date, t.mode, t.used_turn, t.organization_id
 ORDER BY t."timestamp"::date DESC, t.mode, t.used_turn, t.organization_id;
 COMMENT ON VIEW platform.daily_token_usage IS
-	'Tokens used in the last 30 days by day, mode, use of TURN and organization; days in the session''s time zone.';
+	'Tokens used in the last 30 days by day, mode, use of TURN and organization; days in the session''s time zone, minutes up to the last entry of each call.';
 
 -- down
 
