@@ -6,8 +6,8 @@
 SELECT mode, used_turn, tokens_per_minute FROM platform.token_rates ORDER BY mode DESC, used_turn;
 \set ECHO none
 \echo
-\echo demo_user has been in a video call for two and a half minutes, the last of them through
-\echo a relay. Heartbeats burn what is due and say how long the balance lasts; three minutes
+\echo demo_user is in a video call of two and a half minutes, after the first one through a
+\echo relay. Heartbeats burn what is due and say how long the balance lasts; three minutes
 \echo ahead are set aside. (The moments are given here; live, they are now.)
 \echo
 \set ECHO queries
@@ -20,8 +20,8 @@ FROM platform.heartbeat_call_session(:'call', at => now() - interval '30 s');
 SELECT status, burned, charged, remaining, duration_seconds FROM platform.end_call_session(:'call', at => now());
 \set ECHO none
 \echo
-\echo One minute without the relay, begun twice over, then one and a half with it. Ending the
-\echo call again costs nothing.
+\echo One minute without the relay, two started ones with it. Ending the call again costs
+\echo nothing.
 \echo
 \set ECHO queries
 SELECT status, burned, charged, duration_seconds FROM platform.end_call_session(:'call');
