@@ -5,7 +5,7 @@
 \set org '\'7c100000-0000-4000-8000-000000000001\''
 BEGIN;
 INSERT INTO platform.organizations (id, name) VALUES (:org, 'Fail-safe Co');
-INSERT INTO platform.user_accounts (organization_id, user_id, tokens_remaining) VALUES (:org, 'ada', 100), (:org, 'full', 9223372036854775807 - 200);
+INSERT INTO platform.user_accounts (organization_id, user_id, tokens_remaining) VALUES (:org, 'ada', 100);
 CREATE TEMP VIEW debt AS SELECT user_id, segment, sequence, tokens, mode, used_turn, duration_seconds AS seconds, reason, error_code, attempts,
 	settled_at IS NOT NULL AS settled, EXISTS (SELECT FROM platform.token_usage t WHERE t.id = u.entry_id AND t.tokens_used = u.tokens) AS entry
 FROM platform.unbilled_usage u WHERE organization_id = '7c100000-0000-4000-8000-000000000001' ORDER BY created_at, segment, sequence;
