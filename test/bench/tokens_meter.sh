@@ -5,7 +5,8 @@
 #
 # Each call is due with one charge and each account has one call, unless the line
 # says otherwise. Calls are made and vacuumed anew before each run. "memory" is
-# what the backend holds of its own when the statement has run, WAL is per call.
+# what the backend holds of its own when the statement has run, WAL is per call;
+# CPU is the backend's own, for machines that have something else to do as well.
 . "$(dirname "$0")/lib.sh"
 
 ROUNDS=$(bench_scaled 3)
@@ -40,26 +41,30 @@ UPDATE platform.call_sessions s SET charged = s.charged + d.tokens, segment_char
 	metered_through = clock_timestamp(), next_charge_at = s.start_time + interval '61 s'
 FROM due d WHERE s.id = d.id AND s.organization_id = d.organization_id"
 
-# measure NAME CALLS SQL: one run in a session of its own; a line name, ms, kB, WAL bytes
+# measure NAME CALLS SQL: one run in a session of its own; a line name, calls, ms,
+# kB, WAL bytes per call, ms of CPU
 measure() {
 	"$BENCH_BIN/psql" -X -q -A -t -v ON_ERROR_STOP=1 <<SQL | awk -F'|' -v name="$1" -v calls="$2" '
 		/^Time: / { split($0, t, " "); ms = t[2] }
-		/^after/ { printf "%s\t%s\t%s\t%s\t%s\n", name, calls, ms, $2, $3 }'
+		/^after/ { printf "%s\t%s\t%s\t%s\t%s\t%s\n", name, calls, ms, $2, $3, $4 }'
 SET jit = off;
-SELECT pg_current_wal_insert_lsn() AS lsn \gset
+SELECT $cpu AS cpu, pg_current_wal_insert_lsn() AS lsn \gset
 \o /dev/null
 \timing on
 $3;
 \timing off
 \o
-SELECT 'after', substring(pg_read_file('/proc/self/status') from 'RssAnon:\s+(\d+)'), (pg_current_wal_insert_lsn() - :'lsn') / $2;
+SELECT 'after', substring(pg_read_file('/proc/self/status') from 'RssAnon:\s+(\d+)'), (pg_current_wal_insert_lsn() - :'lsn') / $2, $cpu - :cpu;
 SQL
 }
+
+cpu="(SELECT (t[14]::bigint + t[15]::bigint) * 10 FROM string_to_array(pg_read_file('/proc/self/stat'), ' ') AS t)"
 
 report() {
 	sort -s -t"$(printf '\t')" -k1,1n -k3,3n | awk -F'\t' '
 		function flush() { if (n) { split(line[int((n + 1) / 2)], f, "\t"); sub(/^[0-9]+ /, "", f[1]);
-			printf "%-44s %9d calls %10.1f ms %10.0f calls/s %8.1f MB %8.0f B WAL\n", f[1], f[2], f[3], f[2] / f[3] * 1000, f[4] / 1024, f[5] } n = 0 }
+			printf "%-42s %8d calls %9.1f ms %8.0f calls/s %8.1f us CPU %6.1f MB %6.0f B WAL\n",
+				f[1], f[2], f[3], f[2] / f[3] * 1000, f[6] / f[2] * 1000, f[4] / 1024, f[5] } n = 0 }
 		$1 != last { flush(); last = $1 }
 		{ line[++n] = $0 }
 		END { flush() }'
