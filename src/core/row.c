@@ -12,6 +12,7 @@
  */
 #include "core/platform.h"
 
+#include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/nbtree.h"
 #include "access/relation.h"
@@ -22,6 +23,7 @@
 #include "catalog/pg_index.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "tcop/utility.h"
 #include "utils/builtins.h"
@@ -32,6 +34,9 @@
 
 #include "core/module.h"
 #include "core/row.h"
+
+/* Versions that a page should have room for. */
+#define ROW_ROOM 3
 
 void
 platform_row_register(PlatformRowTable *table)
@@ -110,7 +115,7 @@ row_resolve(PlatformRowTable *table, Relation relation)
 	List	   *indexes;
 	ListCell   *cell;
 
-	if (relation->rd_rel->relkind != RELKIND_RELATION)
+	if (relation->rd_rel->relkind != RELKIND_RELATION || relation->rd_rel->relam != HEAP_TABLE_AM_OID)
 		row_shape_error(table, "It must be an ordinary table.");
 	row_find_columns(table, relation);
 
@@ -271,19 +276,88 @@ platform_row_fetch(PlatformRow *row, ItemPointer tid)
 	return true;
 }
 
+/*
+ * Searches the versions that the index entry leads to for the one that is valid
+ * now. Free space of the page is told in *free.
+ */
+static bool
+row_search(PlatformRow *row, const ItemPointerData *root, Buffer buffer, HeapTuple tuple,
+		   bool *all_dead, Size *free)
+{
+	ItemPointerData tid = *root;
+	bool		found;
+
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	found = heap_hot_search_buffer(&tid, row->relation, buffer, SnapshotSelf, tuple, all_dead,
+								   true);
+	*free = PageGetHeapFreeSpace(BufferGetPage(buffer));
+	LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+	return found;
+}
+
+/*
+ * Takes that version into the slot, which pins it. Frees the page of dead
+ * versions when it has room for few new ones; the server's index scan does so
+ * on each visit of a page that is fuller than its fillfactor, which for a row
+ * that is updated all the time is a record in the log each time.
+ */
+static bool
+row_fetch(PlatformRow *row, const ItemPointerData *tid)
+{
+	Buffer		buffer = ReadBuffer(row->relation, ItemPointerGetBlockNumber(tid));
+	HeapTuple	tuple;
+	bool		all_dead = false;
+	bool		found;
+	Size		free;
+
+	ExecClearTuple(row->slot);
+	tuple = &((BufferHeapTupleTableSlot *) row->slot)->base.tupdata;
+	found = row_search(row, tid, buffer, tuple, &all_dead, &free);
+	if (found && !row->table->immutable &&
+		free < Max(ROW_ROOM * MAXALIGN(tuple->t_len), BLCKSZ / 10))
+	{
+		heap_page_prune_opt(row->relation, buffer);
+		found = row_search(row, tid, buffer, tuple, &all_dead, &free);
+	}
+	row->scan->kill_prior_tuple = all_dead;
+	if (found)
+		ExecStorePinnedBufferHeapTuple(tuple, row->slot, buffer);
+	else
+		ReleaseBuffer(buffer);
+	return found;
+}
+
+/* By the index and SnapshotSelf. */
+static bool
+row_find_now(PlatformRow *row, const Datum *keys)
+{
+	ItemPointer tid;
+	bool		found = false;
+
+	for (int i = 0; i < row->table->nkeys; i++)
+		row->scankeys[i].sk_argument = keys[i];
+	row_begin(row, row->table->nkeys, SnapshotSelf);
+	while (!found && (tid = index_getnext_tid(row->scan, ForwardScanDirection)) != NULL)
+		found = row_fetch(row, tid);
+	index_endscan(row->scan);
+	row->scan = NULL;
+	if (found)
+		row_load(row);
+	return found;
+}
+
 bool
 platform_row_find(PlatformRow *row, const Datum *keys)
 {
-	bool		latest = false;
 	bool		found;
 
-	do
-	{
-		platform_row_scan_begin(row, keys, row->table->nkeys, latest);
-		found = platform_row_scan_next(row);
-		platform_row_scan_end(row);
-		latest = !latest;
-	} while (!found && latest);
+	if (row_find_now(row, keys))
+		return true;
+	if (row->table->immutable)
+		return false;
+	platform_row_scan_begin(row, keys, row->table->nkeys, true);
+	found = platform_row_scan_next(row);
+	platform_row_scan_end(row);
 	return found;
 }
 

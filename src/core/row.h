@@ -41,6 +41,7 @@ typedef struct PlatformRowColumn
 typedef struct PlatformRowTable
 {
 	PlatformCache cache;		/* .name, .tables = {the table} */
+	bool		immutable;		/* rows are only added: one is found at once or is not there */
 	int			nkeys;
 	int			ncolumns;
 	PlatformRowColumn columns[PLATFORM_ROW_MAX_COLUMNS];

@@ -75,6 +75,7 @@ static PlatformAppendTable entries_table = {
 
 static PlatformRowTable entries_by_id = {
 	.cache = {.name = "token entries by id", .tables = {"token_usage"}},
+	.immutable = true,
 	.nkeys = 2,
 	.ncolumns = E_COLUMNS,
 	.columns = {ENTRY_COLUMNS},

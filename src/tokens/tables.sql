@@ -3,20 +3,21 @@
 
 -- up
 
--- One row an account. Its balance columns are written by the functions only, past
+-- One row an account. What a burn changes stands together: the log has less to
+-- say of it. Its balance columns are written by the functions only, past
 -- the executor: triggers on it do not fire for them. open_grants is read by C: see
 -- platform.open_token_grants().
 CREATE TABLE IF NOT EXISTS platform.user_accounts (
 	user_id text NOT NULL,
 	organization_id uuid NOT NULL DEFAULT platform.default_organization_id(),
 	tokens_remaining bigint NOT NULL DEFAULT 100,
+	version bigint NOT NULL DEFAULT 0,
+	updated_at timestamptz NOT NULL DEFAULT now(),
 	held bigint NOT NULL DEFAULT 0,
+	held_until timestamptz,
 	overdraft_limit bigint NOT NULL DEFAULT 0,
 	overage bigint NOT NULL DEFAULT 0,
-	version bigint NOT NULL DEFAULT 0,
 	created_at timestamptz NOT NULL DEFAULT now(),
-	updated_at timestamptz NOT NULL DEFAULT now(),
-	held_until timestamptz,
 	subscription_tier text NOT NULL DEFAULT 'free',
 	email text,
 	low_balance_thresholds bigint[],
