@@ -133,6 +133,24 @@ bill_body(void *arg)
 													  &body->bill->balance);
 }
 
+int64
+platform_call_give_back(CallSession *call, int64 tokens)
+{
+	int64		given = platform_unbilled_cancel(call, tokens);
+	TokenTakeBack back = {
+		.organization = call->organization,
+		.user_id = call->user_id,
+		.session_id = session_text(&call->id),
+		.tokens = tokens - given
+	};
+
+	if (back.tokens > 0)
+		given += platform_ledger_take_back(&back);
+	call->charged -= given;
+	call->segment_charged = Max(call->segment_charged - given, 0);
+	return given;
+}
+
 bool
 platform_call_needs_account(const CallSession *call, const CallCharge *charge)
 {

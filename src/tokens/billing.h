@@ -14,13 +14,14 @@ typedef enum BillOutcome
 	BILL_NOTHING,				/* nothing was due, or nobody pays */
 	BILL_PAID,
 	BILL_DEBT,					/* billed, in part as debt: the balance ran dry */
-	BILL_UNBILLED				/* in unbilled_usage */
+	BILL_UNBILLED,				/* in unbilled_usage */
+	BILL_REFUNDED				/* less than was billed before: given back */
 } BillOutcome;
 
 typedef struct Bill
 {
 	BillOutcome outcome;
-	int64		burned;
+	int64		burned;			/* below zero: given back */
 	int64		shortfall;		/* part of it beyond the overdraft limit */
 	bool		has_balance;	/* the account was seen */
 	TokenBalance balance;		/* afterwards */
@@ -35,6 +36,14 @@ typedef struct Bill
  */
 extern void platform_call_bill(PlatformRow *row, CallSession *call, const CallCharge *charge,
 							   TimestampTz at, Bill *bill);
+
+/*
+ * Gives back what the call, whose row is locked, was charged too much: debts not
+ * yet billed first, then its entries from the newest, to the grants that paid.
+ * Returns how much, which may be less when entries were refunded before, and
+ * lowers what the call says. Raises when it fails.
+ */
+extern int64 platform_call_give_back(CallSession *call, int64 tokens);
 
 /* Writes a call's row that is locked. */
 extern void platform_call_write(PlatformRow *row, const CallSession *call);
@@ -73,6 +82,9 @@ platform_burn_reserved(const TokenBurn *burn)
 	/* A duplicate has neither released nor reserved. */
 	return burn->duplicate ? burn->release : burn->reserved;
 }
+
+/* Cancels open rows of unbilled_usage of the call, at most so many tokens; how many. */
+extern int64 platform_unbilled_cancel(const CallSession *call, int64 tokens);
 
 /* Why a burn is no bill: a reason of unbilled_usage, or NULL. */
 extern const char *platform_burn_reason(TokenStatus status);

@@ -16,6 +16,7 @@
 
 #include "core/error.h"
 #include "tokens/calls.h"
+#include "tokens/entries.h"
 #include "tokens/tokens.h"
 
 #define ANONYMOUS_PREFIX	"anonymous_"
@@ -41,6 +42,7 @@ enum
 	S_SEGMENT_TURN,
 	S_SEGMENT_STARTED_AT,
 	S_SEGMENT_CHARGED,
+	S_SEGMENT_STARTS,
 	S_CHARGED,
 	S_SEQUENCE,
 	S_METERED_THROUGH,
@@ -76,6 +78,7 @@ PlatformRowTable platform_call_table = {
 		{"segment_turn", BOOLOID},
 		{"segment_started_at", TIMESTAMPTZOID},
 		{"segment_charged", INT8OID},
+		{"segment_starts", INT8ARRAYOID},
 		{"charged", INT8OID},
 		{"sequence", INT4OID},
 		{"metered_through", TIMESTAMPTZOID},
@@ -179,6 +182,27 @@ load_rates(const PlatformRow *row, CallSession *call)
 	}
 }
 
+static void
+load_starts(const PlatformRow *row, CallSession *call)
+{
+	bool		isnull = true;
+	Datum		datum = (Datum) 0;
+	ArrayType  *array;
+
+	call->nstarts = 0;
+	call->starts = NULL;
+	call->starts_changed = false;
+	if (call->segment > 0)
+		datum = platform_row_get(row, S_SEGMENT_STARTS, &isnull);
+	if (isnull)
+		return;
+	array = DatumGetArrayTypePCopy(datum);
+	if (ARR_NDIM(array) != 1 || ARR_HASNULL(array))
+		return;
+	call->nstarts = ARR_DIMS(array)[0];
+	call->starts = (int64 *) ARR_DATA_PTR(array);
+}
+
 void
 platform_call_load(const PlatformRow *row, CallSession *call)
 {
@@ -223,6 +247,7 @@ platform_call_load(const PlatformRow *row, CallSession *call)
 	call->turn = get_bool(row, S_SEGMENT_TURN, call->used_turn);
 	call->segment_started_at = get_time(row, S_SEGMENT_STARTED_AT, call->start_time);
 	call->segment_charged = platform_row_get_int64(row, S_SEGMENT_CHARGED, 0);
+	load_starts(row, call);
 	call->charged = platform_row_get_int64(row, S_CHARGED, 0);
 	call->sequence = get_int32(row, S_SEQUENCE);
 	call->metered_through = get_time(row, S_METERED_THROUGH, call->start_time);
@@ -265,6 +290,8 @@ platform_call_store(PlatformRow *row, const CallSession *call)
 	platform_row_set(row, S_SEGMENT_TURN, BoolGetDatum(call->turn));
 	set_time(row, S_SEGMENT_STARTED_AT, call->segment_started_at);
 	platform_row_set(row, S_SEGMENT_CHARGED, Int64GetDatum(call->segment_charged));
+	if (call->starts_changed)
+		platform_row_set(row, S_SEGMENT_STARTS, platform_entries_array(call->starts, call->nstarts));
 	platform_row_set(row, S_CHARGED, Int64GetDatum(call->charged));
 	platform_row_set(row, S_SEQUENCE, Int32GetDatum(call->sequence));
 	set_time(row, S_METERED_THROUGH, call->metered_through);
@@ -368,6 +395,49 @@ platform_call_charge(CallSession *call, TimestampTz at, CallCharge *charge)
 	call->next_charge_at = next_charge(call);
 }
 
+/* Segments take turns: the one before the present one had what this one has not. */
+int64
+platform_call_excess(const CallSession *call, TimestampTz at)
+{
+	int64		end = Max(at - call->start_time, 0) / USECS_PER_SEC;
+	int64		price = 0;
+
+	if (call->user_id == NULL)
+		return 0;
+	if (call->nstarts != call->segment)
+	{
+		/* A row made by hand: what was before is not known, so it stays. */
+		price = platform_rate_price(platform_call_rate(call), platform_call_segment_seconds(call, at));
+		return Max(call->segment_charged - price, 0);
+	}
+	for (int64 i = 0; i <= call->nstarts; i++)
+	{
+		bool		turn = call->turn != ((call->nstarts - i) % 2 != 0);
+		int64		from = i == 0 ? 0 : call->starts[i - 1];
+		int64		to = i == call->nstarts ? end : Min(call->starts[i], end);
+
+		if (to > from)
+			price += platform_rate_price(&call->rates[turn ? 1 : 0], to - from);
+	}
+	return Max(call->charged - price, 0);
+}
+
+static void
+add_start(CallSession *call)
+{
+	int64	   *starts;
+
+	/* Not that of a row made by hand, which does not know them all. */
+	if (call->nstarts != call->segment)
+		return;
+	starts = palloc((call->nstarts + 1) * sizeof(int64));
+	if (call->nstarts > 0)
+		memcpy(starts, call->starts, call->nstarts * sizeof(int64));
+	starts[call->nstarts++] = (call->segment_started_at - call->start_time) / USECS_PER_SEC;
+	call->starts = starts;
+	call->starts_changed = true;
+}
+
 void
 platform_call_set_turn(CallSession *call, bool turn, TimestampTz at)
 {
@@ -376,6 +446,7 @@ platform_call_set_turn(CallSession *call, bool turn, TimestampTz at)
 
 	/* Segments begin at whole seconds: no second falls between two of them. */
 	call->segment_started_at += platform_call_segment_seconds(call, at) * USECS_PER_SEC;
+	add_start(call);
 	call->segment++;
 	call->turn = turn;
 	call->used_turn |= turn;

@@ -47,6 +47,9 @@ typedef struct CallSession
 	bool		turn;			/* in this segment */
 	TimestampTz segment_started_at;
 	int64		segment_charged;
+	int64		nstarts;
+	int64	   *starts;			/* seconds from the start at which segments 1, 2 ... began */
+	bool		starts_changed;
 	int64		charged;
 	int32		sequence;
 	TimestampTz metered_through;
@@ -88,6 +91,12 @@ extern int64 platform_call_segment_seconds(const CallSession *call, TimestampTz 
 
 /* Charges the call up to a moment; the charge may be of 0 tokens. */
 extern void platform_call_charge(CallSession *call, TimestampTz at, CallCharge *charge);
+
+/*
+ * What the call has been charged beyond the price of its seconds up to a
+ * moment: for an end before what was metered. 0 when it has not.
+ */
+extern int64 platform_call_excess(const CallSession *call, TimestampTz at);
 
 /* TURN from this moment on; what was before must have been charged. */
 extern void platform_call_set_turn(CallSession *call, bool turn, TimestampTz at);

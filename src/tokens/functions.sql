@@ -32,7 +32,7 @@ CREATE OR REPLACE FUNCTION platform.heartbeat_call_session(session uuid, used_tu
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_heartbeat_call_session';
 COMMENT ON FUNCTION platform.heartbeat_call_session(uuid, boolean, timestamptz) IS
-	'The call lives: burns what is due, renews the reservation, says how long the balance lasts. used_turn from now on; NULL: as before. billing: current, billed, exhausted (shortfall is debt), unbilled, deferred, anonymous. verdict: continue, or the call''s on_exhausted. Never raises because of billing. Members: their own calls. Errors: 22023, PT404 no such call, 42501, 25006.';
+	'The call lives: burns what is due, renews the reservation, says how long the balance lasts. used_turn from now on; NULL: as before. billing: current, billed, exhausted (shortfall is debt), unbilled, refunded (burned is below zero), deferred, anonymous. verdict: continue, or the call''s on_exhausted. Never raises because of billing. Members: their own calls. Errors: 22023, PT404 no such call, 42501, 25006.';
 INSERT INTO platform.member_privileges VALUES ('function', 'heartbeat_call_session(uuid, boolean, timestamptz)', 'EXECUTE');
 
 CREATE OR REPLACE FUNCTION platform.end_call_session(session uuid, at timestamptz DEFAULT NULL,
@@ -41,7 +41,7 @@ CREATE OR REPLACE FUNCTION platform.end_call_session(session uuid, at timestampt
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_end_call_session';
 COMMENT ON FUNCTION platform.end_call_session(uuid, timestamptz) IS
-	'Ends the call: burns the rest, releases the reservation, fills end_time, duration_seconds and credit_cost. Again: changes nothing, answers the same cost. Never raises because of billing. Members: their own calls. Errors: 22023, PT404 no such call, 42501, 25006.';
+	'Ends the call: burns the rest, releases the reservation, fills end_time, duration_seconds and credit_cost; an end before what was metered gives the difference back. Again: changes nothing unless at is earlier than the end, answers the same cost. Never raises because of billing. Members: their own calls. Errors: 22023, PT404 no such call, 42501, 25006.';
 INSERT INTO platform.member_privileges VALUES ('function', 'end_call_session(uuid, timestamptz)', 'EXECUTE');
 
 CREATE OR REPLACE FUNCTION platform.call_session_status(session uuid,
@@ -58,7 +58,7 @@ CREATE OR REPLACE FUNCTION platform.meter_active_sessions("limit" bigint DEFAULT
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_meter_active_sessions';
 COMMENT ON FUNCTION platform.meter_active_sessions(bigint, timestamptz) IS
-	'Burns what is due of live calls, at most limit of them (NULL: all), up to now or to their last heartbeat; closes those whose heartbeats stopped for longer than their grace. For a scheduler. Never raises because of billing. Operators. Errors: 42501, 22023, 25006.';
+	'Burns what is due of live calls, at most limit of them (NULL: all), up to now or to their last heartbeat; closes those whose end was noted, which may give something back, and those whose heartbeats stopped for longer than their grace. For a scheduler. Never raises because of billing. Operators. Errors: 42501, 22023, 25006.';
 
 CREATE OR REPLACE FUNCTION platform.settle_unbilled_usage("limit" bigint DEFAULT 1000,
 	OUT settled bigint, OUT tokens bigint, OUT failed bigint)

@@ -88,6 +88,21 @@ extern void platform_ledger_burn(TokenBurn *burn);
  */
 extern void platform_ledger_burn_batch(TokenBurn *burns, int count);
 
+/*
+ * Takes back what a call's burns have taken, from the newest, each at most what
+ * is left of it; returns how much. Entries of kind refund that have the mode,
+ * session and rate of what they reverse. Waits for the account's row.
+ */
+typedef struct TokenTakeBack
+{
+	pg_uuid_t	organization;
+	text	   *user_id;
+	text	   *session_id;
+	int64		tokens;
+} TokenTakeBack;
+
+extern int64 platform_ledger_take_back(const TokenTakeBack *back);
+
 /* What an account has now, seen from any isolation level; false: no account. */
 typedef struct TokenBalance
 {

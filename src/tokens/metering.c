@@ -58,7 +58,7 @@ typedef struct Meter
 {
 	TimestampTz at;
 	int64		metered;		/* calls charged or closed */
-	int64		tokens;			/* burned, debt included */
+	int64		tokens;			/* burned, debt included; less what was given back */
 	int64		shortfall;		/* debt */
 	int64		unbilled;		/* tokens put into unbilled_usage */
 	int64		closed;			/* calls closed */
@@ -84,12 +84,29 @@ typedef struct MeterPart
 	Meter		sum;
 } MeterPart;
 
+/*
+ * A call whose end was noted before what was metered: that is given back first,
+ * with the row locked. False: it is held, or the account fails.
+ */
+static bool
+give_back(PlatformRow *row, MeterPart *part, CallSession *call, int64 excess)
+{
+	int64		given;
+
+	if (part->error != NULL || !platform_row_lock_now(row))
+		return false;
+	given = platform_call_give_back(call, excess);
+	part->sum.tokens -= given;
+	return true;
+}
+
 /* Charges one call and swaps its row. False: nothing was due, or it is held. */
 static bool
 claim_call(PlatformRow *row, MeterPart *part, MeterCall *item)
 {
 	CallSession *call = &item->call;
 	TimestampTz through = part->at;
+	int64		excess = 0;
 	PlatformRowResult result;
 
 	platform_call_load(row, call);
@@ -99,16 +116,26 @@ claim_call(PlatformRow *row, MeterPart *part, MeterCall *item)
 		through = call->end_time;
 	platform_call_charge(call, through, &item->charge);
 	if (call->end_time != DT_NOEND)
-		platform_call_close(call, call->end_time, CALL_ENDED);
+	{
+		TimestampTz end = Max(call->end_time, call->start_time);
+
+		excess = platform_call_excess(call, end);
+		platform_call_close(call, end, CALL_ENDED);
+	}
 	else if (call->grace_seconds > 0 &&
 			 call->heartbeat_at + call->grace_seconds * USECS_PER_SEC < part->at)
 		platform_call_close(call, call->heartbeat_at, CALL_LOST);
 
+	if (excess > 0 && !give_back(row, part, call, excess))
+	{
+		part->sum.skipped++;
+		return false;
+	}
 	item->burns = part->error == NULL && platform_call_needs_account(call, &item->charge);
 	if (item->burns)
 		item->before = platform_call_begin_reserve(call, through);
 	platform_call_store(row, call);
-	result = platform_row_update(row, false);
+	result = platform_row_update(row, excess > 0);
 	if (result == ROW_BUSY && platform_row_lock_now(row))
 	{
 		/* This transaction has reported the call before. */
@@ -308,7 +335,8 @@ meter_calls(Meter *meter, int64 limit)
  * accounts stay locked until the transaction ends. For a scheduler; run it again
  * while metered reaches the limit.
  *
- * metered: calls charged or closed; tokens: burned, shortfall of them as debt;
+ * metered: calls charged or closed; tokens: burned, shortfall of them as debt,
+ * less what ends before the metered time gave back;
  * unbilled: tokens put into unbilled_usage; skipped: calls that somebody else
  * had locked or that failed, due again. Never raises because of billing.
  * Operators. Errors: 42501; 22023 limit below 1, a future at; 25006.

@@ -5,6 +5,9 @@
  * Nothing is changed or deleted: a refund is an entry of its own. What was used
  * last comes back first. What comes back to a grant whose time is over expires
  * in the same step: a refund makes no lasting token of an expiring one.
+ *
+ * A call that ended earlier than was metered is given back by the same rules,
+ * as many entries as it takes.
  */
 #include "core/platform.h"
 
@@ -26,6 +29,16 @@ static PlatformQuery sum_refunds =
 				   " WHERE reverses OPERATOR(pg_catalog.=) $1"
 				   " AND organization_id OPERATOR(pg_catalog.=) $2",
 				   UUIDOID, UUIDOID);
+
+static PlatformQuery find_charges =
+	PLATFORM_QUERY(QUERY_READ | QUERY_LATEST | QUERY_OWNER,
+				   "SELECT id, tokens_used, mode, used_turn, rate_id, paid_by"
+				   " FROM platform.token_usage WHERE session_id OPERATOR(pg_catalog.=) $1"
+				   " AND organization_id OPERATOR(pg_catalog.=) $2"
+				   " AND user_id OPERATOR(pg_catalog.=) $3"
+				   " AND rate_id IS NOT NULL AND tokens_used OPERATOR(pg_catalog.>) 0"
+				   " ORDER BY version DESC",
+				   TEXTOID, UUIDOID, TEXTOID);
 
 typedef struct Refund
 {
@@ -145,6 +158,100 @@ refund_body(Ledger *ledger, void *arg)
 		platform_account_expire(ledger);
 	}
 	refund->remaining = ledger->account.balance;
+}
+
+/* A call's burns, read with the account locked. */
+typedef struct Charge
+{
+	Refund		refund;
+	pg_uuid_t	rate_id;
+	const char *mode;
+	bool		turn;
+} Charge;
+
+static Charge *
+read_charges(const TokenTakeBack *back, uint64 *count)
+{
+	Datum		values[3];
+	Charge	   *charges;
+
+	values[0] = PointerGetDatum(back->session_id);
+	values[1] = UUIDPGetDatum(&back->organization);
+	values[2] = PointerGetDatum(back->user_id);
+	platform_query_begin();
+	*count = platform_query_run(&find_charges, values, NULL);
+	charges = SPI_palloc(Max(*count, 1) * sizeof(Charge));
+	memset(charges, 0, *count * sizeof(Charge));
+	for (uint64 i = 0; i < *count; i++)
+	{
+		Charge	   *charge = &charges[i];
+		bool		isnull;
+		Datum		paid_by;
+
+		charge->refund.organization = back->organization;
+		charge->refund.original = platform_row_uuid(i, 1);
+		charge->refund.used = platform_row_int64(i, 2);
+		charge->mode = strcmp(platform_row_cstring(i, 3), "video") == 0 ? "video" : "voice";
+		charge->turn = platform_row_bool(i, 4);
+		charge->rate_id = platform_row_uuid(i, 5);
+		paid_by = platform_row_datum_copy(i, 6, &isnull);
+		charge->refund.paid_by = isnull ? NULL : DatumGetArrayTypeP(paid_by);
+	}
+	platform_query_end();
+	return charges;
+}
+
+typedef struct TakeBackBody
+{
+	const TokenTakeBack *back;
+	int64		taken;
+} TakeBackBody;
+
+static void
+take_back_body(Ledger *ledger, void *arg)
+{
+	TakeBackBody *body = arg;
+	const TokenTakeBack *back = body->back;
+	uint64		count;
+	Charge	   *charges;
+
+	(void) platform_ledger_settle(ledger);
+	charges = read_charges(back, &count);
+	for (uint64 i = 0; i < count && body->taken < back->tokens; i++)
+	{
+		Charge	   *charge = &charges[i];
+		Refund	   *refund = &charge->refund;
+		int64		before = refunded_before(refund);
+		LedgerPortions portions = {0};
+		LedgerEntry entry = {.kind = "refund", .duration_seconds = -1, .mode = charge->mode,
+			.has_turn = true, .used_turn = charge->turn, .session_id = back->session_id,
+			.rate_id = &charge->rate_id, .reverses = &refund->original,
+		.portions = &portions};
+
+		refund->refunded = Min(refund->used - before, back->tokens - body->taken);
+		if (refund->refunded <= 0)
+			continue;
+		give_back(&ledger->account, refund, before, &portions);
+		entry.amount = refund->refunded;
+		platform_ledger_post(ledger, &entry);
+		body->taken += refund->refunded;
+	}
+	platform_account_expire(ledger);
+}
+
+int64
+platform_ledger_take_back(const TokenTakeBack *back)
+{
+	TakeBackBody body = {.back = back};
+	Ledger		ledger;
+
+	platform_ledger_open(&ledger, 4);
+	(void) platform_ledger_change(&ledger, &back->organization, back->user_id, true, take_back_body,
+								  &body);
+	platform_ledger_flush(&ledger);
+	platform_ledger_close(&ledger);
+	platform_commit_unlock_early();
+	return body.taken;
 }
 
 /* The account of the entry; PT404 when there is no such entry. */

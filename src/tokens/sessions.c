@@ -10,7 +10,11 @@
  * that fails all is as before, and the next charge contains this one. So a
  * charge is never lost and never made twice.
  *
- * Locks are taken in the order call, account.
+ * An end before what was metered gives the difference back. That is not done
+ * by halves: when it fails the end alone is noted, for the next report or the
+ * meter.
+ *
+ * Locks are taken in the order call, unbilled_usage, account.
  */
 #include "core/platform.h"
 
@@ -112,6 +116,7 @@ typedef struct Report
 	bool		has_turn;
 	bool		turn;
 	TimestampTz at;				/* DT_NOBEGIN: now, once the row is locked */
+	bool		named;			/* by the caller */
 
 	/* what came of it */
 	bool		found;
@@ -162,6 +167,36 @@ lock_call(PlatformRow *row, Report *report)
 	return true;
 }
 
+/* Has the report an end before the one that the call has? */
+static bool
+ends_earlier(const Report *report)
+{
+	const CallSession *call = &report->call;
+
+	return report->kind == REPORT_END && report->named && call->end_time != DT_NOEND &&
+		Max(report->at, call->start_time) < call->end_time;
+}
+
+/* Ends the call, gives back what it was charged beyond that, writes and bills. */
+static void
+close_call(PlatformRow *row, Report *report, const CallCharge *charge)
+{
+	CallSession *call = &report->call;
+	TimestampTz end = Max(report->at, call->start_time);
+	int64		excess = platform_call_excess(call, end);
+	int64		given = 0;
+
+	platform_call_close(call, end, CALL_ENDED);
+	if (excess > 0)
+		given = platform_call_give_back(call, excess);
+	platform_call_bill(row, call, charge, report->at, &report->bill);
+	if (given == 0)
+		return;
+	report->bill.burned -= given;
+	if (report->bill.outcome == BILL_NOTHING)
+		report->bill.outcome = BILL_REFUNDED;
+}
+
 /* Charges up to the report, closes the call at its end, writes and bills. */
 static void
 charge_call(PlatformRow *row, Report *report)
@@ -175,7 +210,7 @@ charge_call(PlatformRow *row, Report *report)
 		call->state = CALL_LIVE;
 		call->end_time = DT_NOEND;
 	}
-	if (call->end_time != DT_NOEND)
+	if (call->end_time != DT_NOEND && !ends_earlier(report))
 	{
 		/* An end written by SQL counts. */
 		report->kind = REPORT_END;
@@ -186,8 +221,11 @@ charge_call(PlatformRow *row, Report *report)
 
 	platform_call_charge(call, report->at, &charge);
 	if (report->kind == REPORT_END)
-		platform_call_close(call, Max(report->at, call->start_time), CALL_ENDED);
-	else if (report->has_turn)
+	{
+		close_call(row, report, &charge);
+		return;
+	}
+	if (report->has_turn)
 		platform_call_set_turn(call, report->turn, report->at);
 	platform_call_bill(row, call, &charge, report->at, &report->bill);
 }
@@ -201,7 +239,7 @@ report_body(void *arg)
 	platform_row_open(&row, &platform_call_table);
 	if (lock_call(&row, report))
 	{
-		report->over = report->call.state == CALL_ENDED;
+		report->over = report->call.state == CALL_ENDED && !ends_earlier(report);
 		if (!report->over)
 			charge_call(&row, report);
 	}
@@ -217,12 +255,12 @@ note_body(void *arg)
 	PlatformRow row;
 
 	platform_row_open(&row, &platform_call_table);
-	if (lock_call(&row, report) && call->state != CALL_ENDED)
+	if (lock_call(&row, report) && (call->state != CALL_ENDED || ends_earlier(report)))
 	{
 		if (call->state == CALL_LOST)
 			call->end_time = DT_NOEND;
 		call->state = CALL_LIVE;
-		if (report->kind == REPORT_END && call->end_time == DT_NOEND)
+		if (report->kind == REPORT_END && (call->end_time == DT_NOEND || ends_earlier(report)))
 			call->end_time = Max(report->at, call->start_time);
 		call->heartbeat_at = Max(call->heartbeat_at, report->at);
 		platform_call_write(&row, call);
@@ -299,6 +337,8 @@ billing_name(const Report *report)
 			return "exhausted";
 		case BILL_UNBILLED:
 			return "unbilled";
+		case BILL_REFUNDED:
+			return "refunded";
 		default:
 			return "current";
 	}
@@ -424,7 +464,8 @@ read_session(FunctionCallInfo fcinfo, ReportKind kind, Report *report)
  * that was closed as lost lives again; one that has ended stays ended.
  *
  * billing: current (nothing was due), billed, exhausted (billed; shortfall of it
- * is debt), unbilled (put into unbilled_usage, see reason), deferred (nothing
+ * is debt), unbilled (put into unbilled_usage, see reason), refunded (given back:
+ * the call had an end before what was metered; burned is below zero), deferred (nothing
  * could be written: the next heartbeat includes it), anonymous. valid_seconds
  * are paid for, granted_seconds are covered by the balance with these; NULL:
  * no limit, or not known. verdict: continue, or what on_exhausted of the call
@@ -453,8 +494,10 @@ platform_heartbeat_call_session(PG_FUNCTION_ARGS)
  *		RETURNS the columns of heartbeat_call_session()
  *
  * Ends the call: burns the rest, releases the reservation, fills end_time,
- * duration_seconds and credit_cost. Ending it again changes nothing and answers
- * with what it cost. When billing is deferred the end is noted if the row can
+ * duration_seconds and credit_cost. An end before what was metered gives the
+ * difference back: billing is refunded, and burned below zero. Ending it again
+ * changes nothing and answers with what it cost, unless at is an earlier end than
+ * the call has: then that counts. When billing is deferred the end is noted if the row can
  * be written, and meter_active_sessions() does the rest. Privilege and errors as
  * heartbeat_call_session().
  */
@@ -465,6 +508,7 @@ platform_end_call_session(PG_FUNCTION_ARGS)
 
 	read_session(fcinfo, REPORT_END, &report);
 	report.at = call_moment(fcinfo, 1);
+	report.named = report.at != DT_NOBEGIN;
 	run_report(&report);
 	return answer_report(fcinfo, &report);
 }

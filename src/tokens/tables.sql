@@ -269,7 +269,7 @@ CREATE TABLE IF NOT EXISTS platform.token_rates (
 );
 
 -- A call while it lives and afterwards. Pages have room for every row's next version,
--- so that a tick of the meter touches no index. What was charged only grows: every charge
+-- so that a tick of the meter touches no index. Every charge
 -- is the price of all seconds of the segment less what the segment has been
 -- charged, so that it does not matter when and how often somebody asks.
 CREATE TABLE IF NOT EXISTS platform.call_sessions (
@@ -293,6 +293,7 @@ CREATE TABLE IF NOT EXISTS platform.call_sessions (
 	segment_turn boolean,
 	segment_started_at timestamptz,
 	segment_charged bigint NOT NULL DEFAULT 0,
+	segment_starts bigint[],
 	charged bigint NOT NULL DEFAULT 0,
 	sequence integer NOT NULL DEFAULT 0,
 	metered_through timestamptz,
@@ -356,11 +357,12 @@ CREATE TABLE IF NOT EXISTS platform.unbilled_usage (
 	attempts integer NOT NULL DEFAULT 0,
 	settled_at timestamptz,
 	entry_id uuid NOT NULL,
+	cancelled bigint NOT NULL DEFAULT 0,
 	created_at timestamptz NOT NULL DEFAULT now(),
 	updated_at timestamptz NOT NULL DEFAULT now(),
 	CONSTRAINT unbilled_usage_pkey PRIMARY KEY (id, organization_id),
 	CONSTRAINT unbilled_usage_organization_id_session_id_segment_sequence_key UNIQUE (organization_id, session_id, segment, sequence),
-	CONSTRAINT unbilled_usage_tokens_check CHECK (tokens > 0),
+	CONSTRAINT unbilled_usage_tokens_check CHECK (tokens >= 0),
 	CONSTRAINT unbilled_usage_mode_check CHECK (mode IN ('voice', 'video')),
 	CONSTRAINT unbilled_usage_reason_check CHECK (reason IN ('no_account', 'lock_timeout', 'error'))
 );
@@ -390,8 +392,10 @@ COMMENT ON COLUMN platform.call_sessions.rate_id IS
 	'The rate without TURN, fixed at the start; turn_rate_id is that with TURN.';
 COMMENT ON COLUMN platform.call_sessions.segment IS
 	'Number of the present stretch without a change of TURN, from 0. NULL in segment_turn and segment_started_at: as the call began.';
+COMMENT ON COLUMN platform.call_sessions.segment_starts IS
+	'Seconds from the start at which the segments after the first began.';
 COMMENT ON COLUMN platform.call_sessions.charged IS
-	'Tokens charged so far: entries of the account and rows of unbilled_usage.';
+	'Tokens charged so far, without what was given back: entries of the account and rows of unbilled_usage.';
 COMMENT ON COLUMN platform.call_sessions.sequence IS
 	'Charges of the present segment so far. Session, segment and sequence make the id of the next entry.';
 COMMENT ON COLUMN platform.call_sessions.metered_through IS
@@ -406,6 +410,8 @@ COMMENT ON TABLE platform.unbilled_usage IS
 	'Charges of calls that could not be billed, with the reason; settle_unbilled_usage() tries again.';
 COMMENT ON COLUMN platform.unbilled_usage.entry_id IS
 	'The entry in token_usage that bills it, there once it is settled.';
+COMMENT ON COLUMN platform.unbilled_usage.cancelled IS
+	'Tokens by which the row was lessened because the call ended earlier than was metered.';
 COMMENT ON COLUMN platform.unbilled_usage.error_code IS
 	'SQLSTATE of the error, when it was one.';
 

@@ -55,6 +55,24 @@ static PlatformQuery mark_failed =
 				   " AND organization_id OPERATOR(pg_catalog.=) $2",
 				   UUIDOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID);
 
+static PlatformQuery find_open =
+	PLATFORM_QUERY(QUERY_LATEST | QUERY_OWNER,
+				   "SELECT id, tokens FROM platform.unbilled_usage"
+				   " WHERE session_id OPERATOR(pg_catalog.=) $1"
+				   " AND organization_id OPERATOR(pg_catalog.=) $2 AND settled_at IS NULL"
+				   " ORDER BY segment DESC, sequence DESC FOR UPDATE",
+				   UUIDOID, UUIDOID);
+
+static PlatformQuery cancel_open =
+	PLATFORM_QUERY(QUERY_LATEST | QUERY_OWNER,
+				   "UPDATE platform.unbilled_usage SET tokens = tokens OPERATOR(pg_catalog.-) $3,"
+				   " cancelled = cancelled OPERATOR(pg_catalog.+) $3,"
+				   " settled_at = CASE WHEN tokens OPERATOR(pg_catalog.=) $3"
+				   " THEN pg_catalog.clock_timestamp() END"
+				   " WHERE id OPERATOR(pg_catalog.=) $1"
+				   " AND organization_id OPERATOR(pg_catalog.=) $2",
+				   UUIDOID, UUIDOID, INT8OID);
+
 typedef struct Unbilled
 {
 	pg_uuid_t	id;
@@ -114,6 +132,34 @@ settle_body(void *arg)
 	if (item->reason == NULL)
 		platform_query_run(&mark_settled, values, NULL);
 	platform_query_end();
+}
+
+int64
+platform_unbilled_cancel(const CallSession *call, int64 tokens)
+{
+	Datum		keys[2] = {UUIDPGetDatum(&call->id), UUIDPGetDatum(&call->organization)};
+	int64		cancelled = 0;
+	uint64		count;
+	Unbilled   *items;
+
+	platform_query_begin();
+	count = platform_query_run(&find_open, keys, NULL);
+	items = palloc0(Max(count, 1) * sizeof(Unbilled));
+	for (uint64 i = 0; i < count; i++)
+	{
+		items[i].id = platform_row_uuid(i, 1);
+		items[i].charge.tokens = platform_row_int64(i, 2);
+	}
+	for (uint64 i = 0; i < count && cancelled < tokens; i++)
+	{
+		int64		less = Min(items[i].charge.tokens, tokens - cancelled);
+		Datum		values[3] = {UUIDPGetDatum(&items[i].id), keys[1], Int64GetDatum(less)};
+
+		platform_query_run(&cancel_open, values, NULL);
+		cancelled += less;
+	}
+	platform_query_end();
+	return cancelled;
 }
 
 static void

@@ -24,4 +24,11 @@ SELECT platform.start_call_session('00000000-0000-0000-0000-000000000000', 'room
 SELECT billing, reason, charged FROM platform.end_call_session(:'call', at => now());   -- unbilled | no_account | 2
 INSERT INTO platform.user_accounts (user_id) VALUES ('nobody-yet');
 SELECT settled, tokens, failed FROM platform.settle_unbilled_usage();                   -- 1 | 2 | 0
+
+INSERT INTO platform.user_accounts (user_id) VALUES ('heidi');
+SELECT platform.start_call_session('00000000-0000-0000-0000-000000000000', 'room-9', 'video', 'heidi',
+	grace_seconds => NULL, at => now() - interval '10 min') AS call \gset
+SELECT tokens FROM platform.meter_active_sessions(at => now());                          -- 20
+SELECT billing, burned, charged, remaining, duration_seconds
+FROM platform.end_call_session(:'call', at => now() - interval '6 min');
 ROLLBACK;
