@@ -1,0 +1,87 @@
+# Early lock release: what is answered is durable, the caller's settings stay as
+# they are, and it is not used where the server waits for more than its own disk.
+use strict;
+use warnings;
+use IPC::Run;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('early');
+$node->init(allows_streaming => 1);
+# Nobody else flushes: what is on disk was flushed by a commit.
+$node->append_conf('postgresql.conf', q{
+wal_writer_delay = 10s
+wal_writer_flush_after = 0
+max_prepared_transactions = 5
+autovacuum = off
+checkpoint_timeout = 1h
+bgwriter_delay = 10s
+});
+$node->start;
+$node->safe_psql('postgres', q{
+	CREATE EXTENSION platform;
+	SELECT count(*) FROM platform.install();
+	INSERT INTO platform.user_accounts (user_id, tokens_remaining) VALUES ('ann', 1000000);
+	CREATE TABLE t (id integer PRIMARY KEY, parent integer REFERENCES t DEFERRABLE INITIALLY DEFERRED);
+	CHECKPOINT;
+});
+$node->safe_psql('postgres', 'SELECT pg_switch_wal()');
+
+my $burn = q{SELECT burned FROM platform.burn_tokens('00000000-0000-0000-0000-000000000000', 'ann', 1)};
+my $keyed = q{SELECT burned, duplicate FROM platform.burn_tokens('00000000-0000-0000-0000-000000000000', 'ann', 1, idempotency_key => 'key')};
+# Is everything that was written flushed?
+my $flushed = 'SELECT pg_current_wal_insert_lsn() <= pg_current_wal_flush_lsn()';
+
+sub answers
+{
+	my ($name, $expected, @statements) = @_;
+	my ($out, $err) = ('', '');
+
+	# one by one, each a transaction of its own unless it says otherwise
+	$node->psql('postgres', join(";\n", @statements) . ";\n", stdout => \$out, stderr => \$err, on_error_stop => 0);
+	is($out, $expected, $name);
+	return $err;
+}
+
+answers('a burn is on disk when it is answered', "1\nt", $burn, $flushed);
+answers('as is one in a transaction', "1\nt\non", "BEGIN", $burn, 'COMMIT', $flushed, 'SHOW synchronous_commit');
+answers('so it is with the setting off', "1\nt", 'SET platform.early_lock_release = off', $burn, $flushed);
+answers('a caller that does not wait goes on not waiting', "1\nf\noff", 'SET synchronous_commit = off', $burn, $flushed, 'SHOW synchronous_commit');
+answers('a burn after it takes that to disk too', "1\nt", $burn, $flushed);
+answers('local is a wait for the own disk', "1\nt\nlocal", 'SET synchronous_commit = local', $burn, $flushed, 'SHOW synchronous_commit');
+
+# ways a transaction can end
+answers('rolled back', "1\non\n1\nt", 'BEGIN', $burn, 'ROLLBACK', 'SHOW synchronous_commit', $burn, $flushed);
+answers('rolled back to a savepoint', "1\nt\non", 'BEGIN', 'SAVEPOINT s', $burn, 'ROLLBACK TO s', "INSERT INTO t VALUES (1, 1)", 'COMMIT', $flushed, 'SHOW synchronous_commit');
+answers('released savepoint', "1\n1\nt", 'BEGIN', 'SAVEPOINT s', $burn, 'RELEASE s', $burn, 'COMMIT', $flushed);
+my $err = answers('refused at the commit', "1\non\n1\nt", 'BEGIN', $burn, 'INSERT INTO t VALUES (2, 99)', 'COMMIT', 'SHOW synchronous_commit', $burn, $flushed);
+like($err, qr/violates foreign key/, 'with the error of the commit');
+answers('prepared', "1\nt\nt\non\n1\nt", 'BEGIN', $burn, "PREPARE TRANSACTION 'p'", $flushed, "COMMIT PREPARED 'p'", $flushed, 'SHOW synchronous_commit', $burn, $flushed);
+answers('refused burn', "0\non", q{SELECT burned FROM platform.burn_tokens('00000000-0000-0000-0000-000000000000', 'nobody', 1)}, 'SHOW synchronous_commit');
+
+# a repeated key is an answer too: nobody may be told of what can still be lost
+answers('a key whose first burn does not wait', "1|f\nf", 'SET synchronous_commit = off', $keyed, $flushed);
+answers('is on disk when it is answered again', "1|t\nt", $keyed, $flushed);
+$node->stop('immediate');
+$node->start;
+is($node->safe_psql('postgres', $keyed), '1|t', 'and survives a crash');
+
+# with a synchronous standby the commit waits for that
+$node->append_conf('postgresql.conf', q{synchronous_standby_names = 'missing'});
+$node->reload;
+my ($out, $waiting_err) = ('', '');
+my $waiting = IPC::Run::start([ 'psql', '-X', '-A', '-t', '-q', '-d', $node->connstr('postgres') . ' application_name=waiting', '-c', $burn ],
+	'<', \undef, '>', \$out, '2>', \$waiting_err);
+ok($node->poll_query_until('postgres', "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'waiting' AND wait_event = 'SyncRep')"),
+	'a burn waits for a synchronous standby');
+$node->append_conf('postgresql.conf', q{synchronous_standby_names = ''});
+$node->reload;
+IPC::Run::finish($waiting);
+is($out, "1\n", 'and is answered when there is none any more');
+
+is($node->safe_psql('postgres', 'SELECT * FROM platform.verify_token_accounts()'), '', 'invariants hold');
+my ($code, $stdout, $stderr) = $node->psql('postgres', q{CREATE ROLE plain; SELECT platform.uuid7() IS NULL; SET ROLE plain; SET platform.early_lock_release = off});
+like($stderr, qr/permission denied/, 'only a superuser changes the setting');
+$node->stop;
+done_testing();
