@@ -125,7 +125,7 @@ decide(const LedgerAccount *account, TokenBurn *burn)
 		case SHORTAGE_OVERDRAFT:
 			return burn->amount == 0 || with_limit >= burn->amount;
 		case SHORTAGE_DEBT:
-			burn->shortfall = burn->amount - Min(burn->amount, Max(with_limit, 0));
+			/* What is debt shows when it is taken. */
 			return true;
 	}
 	return false;
@@ -140,7 +140,6 @@ post_burn(Ledger *ledger, TokenBurn *burn, int64 fingerprint)
 		.kind = "burn",
 		.amount = -burn->burned,
 		.tokens_used = burn->burned,
-		.shortfall = burn->shortfall,
 		.mode = burn->mode,
 		.has_turn = burn->has_turn,
 		.used_turn = burn->used_turn,
@@ -154,9 +153,11 @@ post_burn(Ledger *ledger, TokenBurn *burn, int64 fingerprint)
 		.given_id = burn->id,
 	};
 
-	platform_account_take(account, burn->burned, &portions);
 	if (burn->on_insufficient == SHORTAGE_DEBT)
-		account->overage += burn->shortfall;
+		burn->shortfall = platform_account_owe(account, burn->burned, &portions);
+	else
+		platform_account_take(account, burn->burned, &portions);
+	entry.shortfall = burn->shortfall;
 	if (account->balance < -BURN_DEBT_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),

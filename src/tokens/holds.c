@@ -414,7 +414,8 @@ capture_body(Ledger *ledger, void *arg)
 	{
 		hold->captured = hold->capture != 0 ? hold->capture : hold->amount;
 		platform_account_hold(account, -hold->amount, LEDGER_NO_EXPIRY);
-		platform_account_take(account, hold->captured, &portions);
+		/* The balance may have been used by a call, as debt. */
+		entry.shortfall = platform_account_owe(account, hold->captured, &portions);
 		entry.amount = -hold->captured;
 		entry.tokens_used = hold->captured;
 		entry.reason = hold->reason;

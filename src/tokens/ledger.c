@@ -299,6 +299,25 @@ pay_overage(LedgerAccount *account)
 	account->overage = Max(0, Min(account->overage, owed));
 }
 
+int64
+platform_account_debt(const LedgerAccount *account)
+{
+	return account->balance < -account->overdraft_limit ?
+		-account->overdraft_limit - account->balance : 0;
+}
+
+int64
+platform_account_owe(LedgerAccount *account, int64 amount, LedgerPortions *portions)
+{
+	int64		before = platform_account_debt(account);
+	int64		room;
+
+	platform_account_take(account, amount, portions);
+	room = account->balance - account->held;
+	account->overage = room < -account->overdraft_limit ? -account->overdraft_limit - room : 0;
+	return platform_account_debt(account) - before;
+}
+
 /* What the account owes is paid first, from whatever is given. */
 void
 platform_account_give(LedgerAccount *account, int64 amount, int64 number,

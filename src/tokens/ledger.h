@@ -39,7 +39,7 @@ typedef enum TokenStatus
 	TOKENS_OK,
 	TOKENS_PARTIAL,				/* burned < amount */
 	TOKENS_OVERDRAFT,			/* all burned; the balance is below zero */
-	TOKENS_OVERAGE,				/* all burned; shortfall of it is debt beyond the limit */
+	TOKENS_OVERAGE,				/* all burned; shortfall of it is new debt beyond the limit */
 	TOKENS_INSUFFICIENT,		/* nothing burned, nothing recorded */
 	TOKENS_NO_ACCOUNT,			/* the same */
 	TOKENS_KEY_CONFLICT			/* the key came before with other arguments */
@@ -254,6 +254,14 @@ extern void platform_account_expire(Ledger *ledger);
 extern int64 platform_account_available(const LedgerAccount *account);
 extern int64 platform_account_pool(const LedgerAccount *account);
 extern void platform_account_take(LedgerAccount *account, int64 amount, LedgerPortions *portions);
+
+/*
+ * Takes what has to be taken, whatever there is; returns by how much the debt
+ * beyond the overdraft limit has grown. What others have set aside makes no debt
+ * until it is used: so the sum of what is returned is what the account owes.
+ */
+extern int64 platform_account_owe(LedgerAccount *account, int64 amount, LedgerPortions *portions);
+extern int64 platform_account_debt(const LedgerAccount *account);
 extern void platform_account_give(LedgerAccount *account, int64 amount, int64 number,
 								  TimestampTz expires_at, int priority,
 								  LedgerPortions *portions);

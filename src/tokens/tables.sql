@@ -99,7 +99,7 @@ COMMENT ON COLUMN platform.token_usage.tokens_used IS
 COMMENT ON COLUMN platform.token_usage.version IS
 	'1, 2, 3 ... within the account.';
 COMMENT ON COLUMN platform.token_usage.shortfall IS
-	'What was asked and not covered. Of a call''s burn it is part of tokens_used, and became debt.';
+	'What was asked and not covered. Of a call''s burn and of a capture it is part of tokens_used, and became debt.';
 COMMENT ON COLUMN platform.token_usage.fingerprint IS
 	'Hash of the arguments that came with the idempotency key.';
 COMMENT ON COLUMN platform.token_usage.rate_id IS

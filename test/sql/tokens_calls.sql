@@ -84,6 +84,28 @@ FROM (SELECT * FROM dry ORDER BY policy) d, platform.end_call_session(d.call, at
 SELECT * FROM account WHERE user_id = 'poor';
 SELECT count(*) AS unbilled FROM platform.unbilled_usage WHERE organization_id = :org;
 
+-- several calls on one account: what others have set aside is no debt before it is used, and the
+-- shortfalls are what the account owes in the end; a hold that is captured after that
+INSERT INTO platform.user_accounts (organization_id, user_id, tokens_remaining) VALUES (:org, 'shared', 5), (:org, 'holder', 5);
+SELECT count(platform.start_call_session(:org, 'shared' || i, 'video', 'shared', at => now() - interval '10 min')) FROM generate_series(1, 3) AS i;
+SELECT room_id, h.billing, h.burned, h.shortfall, h.remaining FROM (SELECT id, room_id, CASE room_id WHEN 'shared1' THEN 61 ELSE 1 END AS s FROM platform.call_sessions
+	WHERE user_id = 'shared' ORDER BY room_id OFFSET 0) c, platform.heartbeat_call_session(id, at => now() - interval '10 min' + s * interval '1 s') AS h;
+SELECT h.billing, h.burned, h.shortfall, h.remaining FROM (SELECT id FROM platform.call_sessions WHERE room_id IN ('shared1', 'shared2') ORDER BY room_id OFFSET 0) c,
+	platform.end_call_session(id, now() - interval '8 min 59 s') AS h;
+SELECT h.billing, h.burned, h.shortfall, h.remaining FROM platform.call_sessions, platform.end_call_session(id, now() - interval '9 min 30 s') AS h WHERE room_id = 'shared3';
+SELECT * FROM account WHERE user_id = 'shared';
+SELECT sum(shortfall) AS shortfalls FROM entry WHERE user_id = 'shared';
+SELECT hold_id AS hold FROM platform.reserve_tokens(:org, 'holder', 5, '1 hour') \gset
+SELECT platform.start_call_session(:org, 'room', 'video', 'holder', at => now() - interval '61 s') AS call \gset
+SELECT billing, burned, shortfall, remaining FROM platform.end_call_session(:'call', now());
+SELECT * FROM account WHERE user_id = 'holder';
+SELECT captured, remaining FROM platform.capture_tokens(:org, :'hold');
+SELECT * FROM account WHERE user_id = 'holder';
+SELECT kind, amount, shortfall FROM platform.token_usage WHERE organization_id = :org AND user_id = 'holder' ORDER BY version;
+SELECT remaining FROM platform.grant_tokens(:org, 'holder', 10);
+SELECT * FROM account WHERE user_id = 'holder';
+SELECT * FROM platform.verify_token_accounts(:org);
+
 -- nobody pays for anonymous calls
 SELECT platform.start_call_session(:org, 'room', 'video', at => now() - interval '2 min') AS call \gset
 SELECT status, billing, burned, charged, remaining, granted_seconds, verdict FROM platform.heartbeat_call_session(:'call');
