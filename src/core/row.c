@@ -12,8 +12,10 @@
  */
 #include "core/platform.h"
 
+#include "access/multixact.h"
 #include "access/nbtree.h"
 #include "access/relation.h"
+#include "access/sysattr.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
@@ -21,7 +23,10 @@
 #include "catalog/pg_index.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "storage/lmgr.h"
+#include "storage/lock.h"
+#include "storage/procarray.h"
 #include "tcop/utility.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -285,18 +290,33 @@ row_insert_index_entries(PlatformRow *row, bool only_summarizing)
 	pfree(result);
 }
 
-PlatformRowResult
-platform_row_update(PlatformRow *row, bool wait)
+#if PG_VERSION_NUM >= 160000
+typedef TU_UpdateIndexes RowIndexes;
+#define ROW_INDEXES_NONE(indexes) ((indexes) == TU_None)
+#define ROW_INDEXES_SUMMARIZING(indexes) ((indexes) == TU_Summarizing)
+#else
+typedef bool RowIndexes;
+#define ROW_INDEXES_NONE(indexes) (!(indexes))
+#define ROW_INDEXES_SUMMARIZING(indexes) false
+#endif
+
+static TM_Result
+row_try_update(PlatformRow *row, bool wait, RowIndexes *indexes)
 {
-	HeapTuple	tuple;
 	TM_FailureData failure;
 	LockTupleMode lockmode;
+
+	return table_tuple_update(row->relation, &row->tid, row->new_slot,
+							  GetCurrentCommandId(true), InvalidSnapshot, InvalidSnapshot,
+							  wait, &failure, &lockmode, indexes);
+}
+
+PlatformRowResult
+platform_row_update(PlatformRow *row)
+{
+	HeapTuple	tuple;
 	TM_Result	result;
-#if PG_VERSION_NUM >= 160000
-	TU_UpdateIndexes update_indexes;
-#else
-	bool		update_indexes;
-#endif
+	RowIndexes	indexes;
 
 	if (row->new_slot == NULL)
 		row->new_slot = MakeSingleTupleTableSlot(RelationGetDescr(row->relation),
@@ -305,10 +325,12 @@ platform_row_update(PlatformRow *row, bool wait)
 	tuple->t_tableOid = RelationGetRelid(row->relation);
 	ExecForceStoreHeapTuple(tuple, row->new_slot, true);
 
-	result = table_tuple_update(row->relation, &row->tid, row->new_slot,
-								GetCurrentCommandId(true), InvalidSnapshot,
-								InvalidSnapshot, wait, &failure, &lockmode,
-								&update_indexes);
+	result = row_try_update(row, false, &indexes);
+
+	/* A lock of this transaction's own, as of SELECT FOR UPDATE, is no obstacle. */
+	if (result == TM_BeingModified && !platform_row_is_busy(row))
+		result = row_try_update(row, true, &indexes);
+
 	switch (result)
 	{
 		case TM_Ok:
@@ -325,13 +347,8 @@ platform_row_update(PlatformRow *row, bool wait)
 	}
 
 	row->tid = row->new_slot->tts_tid;
-#if PG_VERSION_NUM >= 160000
-	if (update_indexes != TU_None)
-		row_insert_index_entries(row, update_indexes == TU_Summarizing);
-#else
-	if (update_indexes)
-		row_insert_index_entries(row, false);
-#endif
+	if (!ROW_INDEXES_NONE(indexes))
+		row_insert_index_entries(row, ROW_INDEXES_SUMMARIZING(indexes));
 
 	/* A second update in the same command must find this one. */
 	CommandCounterIncrement();
@@ -339,22 +356,110 @@ platform_row_update(PlatformRow *row, bool wait)
 }
 
 bool
-platform_row_lock(PlatformRow *row)
+platform_row_is_own(const PlatformRow *row)
 {
-	TM_FailureData failure;
-	ItemPointerData tid = row->tid;
-	TM_Result	result;
+	bool		isnull;
+	Datum		xmin = slot_getsysattr(row->slot, MinTransactionIdAttributeNumber, &isnull);
 
-	result = table_tuple_lock(row->relation, &tid, InvalidSnapshot, row->slot,
-							  GetCurrentCommandId(true), LockTupleNoKeyExclusive,
-							  LockWaitBlock, TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure);
-	if (result == TM_SelfModified || result == TM_Invisible)
+	return TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin));
+}
+
+/* Who holds the version in the slot, and how; the pair read at one moment. */
+static TransactionId
+row_holder(const PlatformRow *row, uint16 *infomask)
+{
+	Buffer		buffer = ((BufferHeapTupleTableSlot *) row->slot)->buffer;
+	HeapTupleHeader header = ((HeapTupleTableSlot *) row->slot)->tuple->t_data;
+	TransactionId xmax;
+
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	*infomask = header->t_infomask;
+	xmax = HeapTupleHeaderGetRawXmax(header);
+	LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+	return *infomask & HEAP_XMAX_INVALID ? InvalidTransactionId : xmax;
+}
+
+static bool
+is_of_others(TransactionId xid)
+{
+	return TransactionIdIsValid(xid) && !TransactionIdIsCurrentTransactionId(xid) &&
+		TransactionIdIsInProgress(xid);
+}
+
+/*
+ * The transactions of others that hold the version in the slot, in palloc'd
+ * memory, and how many.
+ */
+static TransactionId *
+row_other_holders(const PlatformRow *row, int *count)
+{
+	uint16		infomask;
+	TransactionId holder = row_holder(row, &infomask);
+	TransactionId *others;
+
+	*count = 0;
+	if (TransactionIdIsValid(holder) && infomask & HEAP_XMAX_IS_MULTI)
 	{
-		CommandCounterIncrement();
-		return false;
+		MultiXactMember *members;
+		int			nmembers = GetMultiXactIdMembers(holder, &members, false,
+													 HEAP_XMAX_IS_LOCKED_ONLY(infomask));
+
+		others = palloc(Max(nmembers, 1) * sizeof(TransactionId));
+		for (int i = 0; i < nmembers; i++)
+			if (is_of_others(members[i].xid))
+				others[(*count)++] = members[i].xid;
+		return others;
 	}
-	if (result != TM_Ok)
-		return false;
-	row_load(row);
-	return true;
+	others = palloc(sizeof(TransactionId));
+	if (is_of_others(holder))
+		others[(*count)++] = holder;
+	return others;
+}
+
+bool
+platform_row_is_busy(const PlatformRow *row)
+{
+	int			count;
+
+	pfree(row_other_holders(row, &count));
+	return count > 0;
+}
+
+void
+platform_row_wait(const PlatformRow *row)
+{
+	int			count;
+	TransactionId *others = row_other_holders(row, &count);
+	ItemPointerData tid = row->tid;
+
+	for (int i = 0; i < count; i++)
+		XactLockTableWait(others[i], row->relation, &tid, XLTW_Update);
+	pfree(others);
+}
+
+/* Advisory locks of SQL have 1 or 2 in the last field. */
+#define MUTEX_CLASS 0x504C
+
+static void
+mutex_tag(LOCKTAG *tag, uint64 key)
+{
+	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, (uint32) (key >> 32), (uint32) key, MUTEX_CLASS);
+}
+
+void
+platform_mutex_lock(uint64 key)
+{
+	LOCKTAG		tag;
+
+	mutex_tag(&tag, key);
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
+void
+platform_mutex_unlock(uint64 key)
+{
+	LOCKTAG		tag;
+
+	mutex_tag(&tag, key);
+	LockRelease(&tag, ExclusiveLock, false);
 }

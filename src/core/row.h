@@ -87,16 +87,20 @@ extern void platform_row_close(PlatformRow *row);
 extern bool platform_row_find(PlatformRow *row, const Datum *keys);
 
 /*
- * Writes the values as a new version. wait only for a row that this
- * transaction has locked. On ROW_DONE further updates continue from there.
+ * Writes the values as a new version if the row is still the one found and
+ * nobody holds it; never waits. After ROW_DONE further updates continue from
+ * there; after the others find the row again.
  */
-extern PlatformRowResult platform_row_update(PlatformRow *row, bool wait);
+extern PlatformRowResult platform_row_update(PlatformRow *row);
 
-/*
- * Locks the row found against other updates, waiting for who holds it, and
- * reads its newest version. False when it is gone.
- */
-extern bool platform_row_lock(PlatformRow *row);
+/* Was the version found written by this transaction? */
+extern bool platform_row_is_own(const PlatformRow *row);
+
+/* Does another transaction in progress hold the version found? */
+extern bool platform_row_is_busy(const PlatformRow *row);
+
+/* Waits, holding nothing more than before, until none does. */
+extern void platform_row_wait(const PlatformRow *row);
 
 /*
  * Iterates over the rows with the first nkeys keys. latest: in one snapshot of
@@ -105,6 +109,15 @@ extern bool platform_row_lock(PlatformRow *row);
 extern void platform_row_scan_begin(PlatformRow *row, const Datum *keys, int nkeys, bool latest);
 extern bool platform_row_scan_next(PlatformRow *row);
 extern void platform_row_scan_end(PlatformRow *row);
+
+/*
+ * A lock with a number for a name, exclusive, reentrant, kept to the end of
+ * the (sub)transaction unless it is released. Unlike a row's lock it can be
+ * let go, leaves no trace, and is known to the deadlock detector under the
+ * transaction that holds it, not its parent. The key should be a good hash.
+ */
+extern void platform_mutex_lock(uint64 key);
+extern void platform_mutex_unlock(uint64 key);
 
 /* Column by its place in table->columns. */
 static inline Datum
