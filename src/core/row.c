@@ -9,6 +9,11 @@
  * Rows are found with SnapshotSelf, which needs no snapshot of the running
  * transactions. Its one weakness, a row whose versions move between pages
  * while it is looked for, shows as "not found": then a real snapshot decides.
+ *
+ * A transaction that updates one row again and again would search a longer and
+ * longer chain of its own dead versions; so the place of the version written
+ * last is remembered while its (sub)transaction is in progress. The lock on the table
+ * keeps the place from being vacuumed away.
  */
 #include "core/platform.h"
 
@@ -119,6 +124,7 @@ row_resolve(PlatformRowTable *table, Relation relation)
 	row_find_columns(table, relation);
 
 	table->indexid = InvalidOid;
+	table->last_xid = InvalidTransactionId;
 	indexes = RelationGetIndexList(relation);
 	foreach(cell, indexes)
 	{
@@ -254,12 +260,79 @@ platform_row_scan_end(PlatformRow *row)
 		PopActiveSnapshot();
 }
 
+/* The bytes of one key; the new length, or -1 when there is no room. */
+static int
+append_key(char *bytes, int length, Datum value, Form_pg_attribute attribute)
+{
+	const void *source = attribute->attbyval ? (const void *) &value : DatumGetPointer(value);
+	int			size = attribute->attbyval ? (int) sizeof(Datum) : attribute->attlen;
+
+	if (length < 0)
+		return -1;
+	if (attribute->attlen == -1)
+	{
+		if (VARATT_IS_EXTENDED(source) && !VARATT_IS_SHORT(source))
+			return -1;
+		size = VARSIZE_ANY_EXHDR(source);
+		source = VARDATA_ANY(source);
+	}
+	else if (attribute->attlen < 0)
+		return -1;
+	if (size > PLATFORM_ROW_KEY_BYTES - length)
+		return -1;
+	memcpy(bytes + length, source, size);
+	return length + size;
+}
+
+/* The version that this transaction has just written, if it is what is looked for. */
+static bool
+row_find_last(PlatformRow *row, const Datum *keys)
+{
+	PlatformRowTable *table = row->table;
+	TupleDesc	tupdesc = RelationGetDescr(row->relation);
+	char		bytes[PLATFORM_ROW_KEY_BYTES];
+	int			length = 0;
+
+	if (!TransactionIdIsValid(table->last_xid))
+		return false;
+	if (!TransactionIdIsCurrentTransactionId(table->last_xid))
+	{
+		table->last_xid = InvalidTransactionId;
+		return false;
+	}
+	for (int i = 0; i < table->nkeys; i++)
+		length = append_key(bytes, length, keys[i],
+							TupleDescAttr(tupdesc, table->attnums[i] - 1));
+	if (length != table->last_length || memcmp(bytes, table->last_keys, length) != 0 ||
+		!table_tuple_fetch_row_version(row->relation, &table->last_tid, SnapshotSelf, row->slot))
+		return false;
+	row_load(row);
+	return true;
+}
+
+static void
+row_remember_last(PlatformRow *row)
+{
+	PlatformRowTable *table = row->table;
+	TupleDesc	tupdesc = RelationGetDescr(row->relation);
+	int			length = 0;
+
+	for (int i = 0; i < table->nkeys; i++)
+		length = append_key(table->last_keys, length, row->values[table->attnums[i] - 1],
+							TupleDescAttr(tupdesc, table->attnums[i] - 1));
+	table->last_length = length;
+	table->last_tid = row->tid;
+	table->last_xid = length > 0 ? GetCurrentTransactionId() : InvalidTransactionId;
+}
+
 bool
 platform_row_find(PlatformRow *row, const Datum *keys)
 {
 	bool		latest = false;
 	bool		found;
 
+	if (row_find_last(row, keys))
+		return true;
 	do
 	{
 		platform_row_scan_begin(row, keys, row->table->nkeys, latest);
@@ -347,6 +420,7 @@ platform_row_update(PlatformRow *row)
 	}
 
 	row->tid = row->new_slot->tts_tid;
+	row_remember_last(row);
 	if (!ROW_INDEXES_NONE(indexes))
 		row_insert_index_entries(row, ROW_INDEXES_SUMMARIZING(indexes));
 

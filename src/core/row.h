@@ -26,6 +26,7 @@
 
 #define PLATFORM_ROW_MAX_KEYS		6
 #define PLATFORM_ROW_MAX_COLUMNS	24
+#define PLATFORM_ROW_KEY_BYTES		128
 
 typedef struct PlatformRowColumn
 {
@@ -48,6 +49,12 @@ typedef struct PlatformRowTable
 	Oid			indexid;
 	AttrNumber	attnums[PLATFORM_ROW_MAX_COLUMNS];
 	ScanKeyData scankeys[PLATFORM_ROW_MAX_KEYS];
+
+	/* The version written last, as long as its transaction runs. */
+	TransactionId last_xid;
+	ItemPointerData last_tid;
+	int			last_length;
+	char		last_keys[PLATFORM_ROW_KEY_BYTES];
 } PlatformRowTable;
 
 /* An open table and the row found last; lives in the memory context of open. */
