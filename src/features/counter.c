@@ -394,8 +394,15 @@ consume(Counter *counter, SplitMemo *memo, bool had_slots, bool *settled)
 	platform_row_close(&row);
 	if (!found)
 	{
-		platform_counter_ensure(counter);
-		return false;
+		/* A refusal leaves nothing behind, not even a row. */
+		int64		none[COUNTER_WINDOWS] = {0};
+
+		platform_counter_decide(counter, none);
+		if (counter->allowed)
+			platform_counter_ensure(counter);
+		else
+			platform_counter_refuse(counter, none);
+		return !counter->allowed;
 	}
 
 	switch (outcome)

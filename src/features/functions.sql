@@ -260,3 +260,9 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_reconcile_feature_usage';
 COMMENT ON FUNCTION platform.reconcile_feature_usage(boolean, uuid) IS
 	'A row for each counter that differs from its events, open reservations and usage without a key; preview false repairs them, each with an event of kind adjust. Operators. Errors: 42501.';
+
+INSERT INTO platform.member_privileges VALUES
+	('table', 'feature_usage', 'SELECT'),
+	('table', 'feature_usage_events', 'SELECT'),
+	('table', 'feature_reservations', 'SELECT'),
+	('table', 'feature_usage_thresholds', 'SELECT');
