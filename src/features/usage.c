@@ -416,7 +416,12 @@ platform_usage_consume(Counter *counter, TimestampTz at, text *key, UsageAnswer 
 			platform_counter_consume(counter);
 		platform_usage_answer(counter, answer);
 		if (!answer->allowed)
+		{
+			/* What took the last units may have been this very key. */
+			if (key != NULL)
+				(void) find_first_answer(counter, key, answer);
 			return;
+		}
 		if (key == NULL)
 			break;
 		event.consumed = counter->consumed;
