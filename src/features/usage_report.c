@@ -69,6 +69,8 @@ static PlatformQuery differences =
 				   " FROM platform.feature_reservations"
 				   " WHERE status OPERATOR(pg_catalog.=) 'open') AS parts"
 				   " WHERE ($1 IS NULL OR organization_id OPERATOR(pg_catalog.=) $1)"
+				   " AND EXISTS (SELECT FROM platform.organizations AS o"
+				   " WHERE o.id OPERATOR(pg_catalog.=) parts.organization_id)"
 				   " GROUP BY organization_id, feature, period_start"
 				   " HAVING pg_catalog.sum(used) OPERATOR(pg_catalog.<>) pg_catalog.sum(expected)"
 				   " OR pg_catalog.sum(reserved) OPERATOR(pg_catalog.<>) pg_catalog.sum(held)"
@@ -289,7 +291,8 @@ repair(const Difference *now)
  * counts, expected what events, open reservations and usage without a key add
  * up to, difference is expected - used (0 when only its parts disagree).
  * preview = false repairs them; each repair is an event of kind adjust, no
- * event is changed. NULL preview is true; NULL for_organization_id is all.
+ * event is changed. NULL preview is true; NULL for_organization_id is all that
+ * exist.
  * Operators. Errors: 42501.
  */
 Datum
