@@ -66,8 +66,7 @@ query_null_flags(PlatformQuery *query, const bool *nulls, char *buffer)
 }
 
 uint64
-platform_query_run_limit(PlatformQuery *query, const Datum *values,
-						 const bool *nulls, uint64 limit)
+platform_query_run(PlatformQuery *query, const Datum *values, const bool *nulls)
 {
 	bool		read_only = (query->flags & QUERY_READ) != 0;
 	bool		latest = (query->flags & QUERY_LATEST) != 0;
@@ -84,24 +83,18 @@ platform_query_run_limit(PlatformQuery *query, const Datum *values,
 		platform_push_latest_snapshot();
 		result = SPI_execute_snapshot(query_plan(query), (Datum *) values, flags,
 									  GetActiveSnapshot(), InvalidSnapshot,
-									  read_only, true, (long) limit);
+									  read_only, true, 0);
 		PopActiveSnapshot();
 	}
 	else
 		result = SPI_execute_plan(query_plan(query), (Datum *) values, flags,
-								  read_only, (long) limit);
+								  read_only, 0);
 
 	if (query->flags & QUERY_OWNER)
 		platform_restore_user(&saved);
 	if (result < 0)
 		elog(ERROR, "query failed: %s", SPI_result_code_string(result));
 	return SPI_processed;
-}
-
-uint64
-platform_query_run(PlatformQuery *query, const Datum *values, const bool *nulls)
-{
-	return platform_query_run_limit(query, values, nulls, 0);
 }
 
 Portal

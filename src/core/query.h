@@ -52,10 +52,6 @@ extern void platform_query_end(void);
  */
 extern uint64 platform_query_run(PlatformQuery *query, const Datum *values, const bool *nulls);
 
-/* As platform_query_run(), fetching at most limit rows (0 = all). */
-extern uint64 platform_query_run_limit(PlatformQuery *query, const Datum *values,
-									   const bool *nulls, uint64 limit);
-
 /*
  * Opens a cursor for large results; fetch batches with SPI_cursor_fetch() and
  * read them with the getters; close with SPI_cursor_close().

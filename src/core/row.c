@@ -9,13 +9,20 @@
  * Rows are found with SnapshotSelf, which needs no snapshot of the running
  * transactions. Its one weakness, a row whose versions move between pages
  * while it is looked for, shows as "not found": then a real snapshot decides.
+ *
+ * A transaction that updates one row again and again would search a longer and
+ * longer chain of its own dead versions; so the place of the version written
+ * last is remembered while its (sub)transaction is in progress. The lock on the table
+ * keeps the place from being vacuumed away.
  */
 #include "core/platform.h"
 
 #include "access/heapam.h"
 #include "access/htup_details.h"
+#include "access/multixact.h"
 #include "access/nbtree.h"
 #include "access/relation.h"
+#include "access/sysattr.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
@@ -25,6 +32,8 @@
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
+#include "storage/lock.h"
+#include "storage/procarray.h"
 #include "tcop/utility.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -118,8 +127,10 @@ row_resolve(PlatformRowTable *table, Relation relation)
 	if (relation->rd_rel->relkind != RELKIND_RELATION || relation->rd_rel->relam != HEAP_TABLE_AM_OID)
 		row_shape_error(table, "It must be an ordinary table.");
 	row_find_columns(table, relation);
+	table->last_xid = InvalidTransactionId;
 
 	table->indexid = InvalidOid;
+	table->last_xid = InvalidTransactionId;
 	indexes = RelationGetIndexList(relation);
 	foreach(cell, indexes)
 	{
@@ -267,6 +278,71 @@ platform_row_scan_end(PlatformRow *row)
 		PopActiveSnapshot();
 }
 
+/* The bytes of one key; the new length, or -1 when there is no room. */
+static int
+append_key(char *bytes, int length, Datum value, Form_pg_attribute attribute)
+{
+	const void *source = attribute->attbyval ? (const void *) &value : DatumGetPointer(value);
+	int			size = attribute->attbyval ? (int) sizeof(Datum) : attribute->attlen;
+
+	if (length < 0)
+		return -1;
+	if (attribute->attlen == -1)
+	{
+		if (VARATT_IS_EXTENDED(source) && !VARATT_IS_SHORT(source))
+			return -1;
+		size = VARSIZE_ANY_EXHDR(source);
+		source = VARDATA_ANY(source);
+	}
+	else if (attribute->attlen < 0)
+		return -1;
+	if (size > PLATFORM_ROW_KEY_BYTES - length)
+		return -1;
+	memcpy(bytes + length, source, size);
+	return length + size;
+}
+
+/* The version that this transaction has just written, if it is what is looked for. */
+static bool
+row_find_last(PlatformRow *row, const Datum *keys)
+{
+	PlatformRowTable *table = row->table;
+	TupleDesc	tupdesc = RelationGetDescr(row->relation);
+	char		bytes[PLATFORM_ROW_KEY_BYTES];
+	int			length = 0;
+
+	if (!TransactionIdIsValid(table->last_xid))
+		return false;
+	if (!TransactionIdIsCurrentTransactionId(table->last_xid))
+	{
+		table->last_xid = InvalidTransactionId;
+		return false;
+	}
+	for (int i = 0; i < table->nkeys; i++)
+		length = append_key(bytes, length, keys[i],
+							TupleDescAttr(tupdesc, table->attnums[i] - 1));
+	if (length != table->last_length || memcmp(bytes, table->last_keys, length) != 0 ||
+		!table_tuple_fetch_row_version(row->relation, &table->last_tid, SnapshotSelf, row->slot))
+		return false;
+	row_load(row);
+	return true;
+}
+
+static void
+row_remember_last(PlatformRow *row)
+{
+	PlatformRowTable *table = row->table;
+	TupleDesc	tupdesc = RelationGetDescr(row->relation);
+	int			length = 0;
+
+	for (int i = 0; i < table->nkeys; i++)
+		length = append_key(table->last_keys, length, row->values[table->attnums[i] - 1],
+							TupleDescAttr(tupdesc, table->attnums[i] - 1));
+	table->last_length = length;
+	table->last_tid = row->tid;
+	table->last_xid = length > 0 ? GetCurrentTransactionId() : InvalidTransactionId;
+}
+
 bool
 platform_row_fetch(PlatformRow *row, ItemPointer tid)
 {
@@ -351,7 +427,7 @@ platform_row_find(PlatformRow *row, const Datum *keys)
 {
 	bool		found;
 
-	if (row_find_now(row, keys))
+	if (row_find_last(row, keys) || row_find_now(row, keys))
 		return true;
 	if (row->table->immutable)
 		return false;
@@ -393,18 +469,33 @@ row_insert_index_entries(PlatformRow *row, bool only_summarizing)
 	pfree(result);
 }
 
-PlatformRowResult
-platform_row_update(PlatformRow *row, bool wait)
+#if PG_VERSION_NUM >= 160000
+typedef TU_UpdateIndexes RowIndexes;
+#define ROW_INDEXES_NONE(indexes) ((indexes) == TU_None)
+#define ROW_INDEXES_SUMMARIZING(indexes) ((indexes) == TU_Summarizing)
+#else
+typedef bool RowIndexes;
+#define ROW_INDEXES_NONE(indexes) (!(indexes))
+#define ROW_INDEXES_SUMMARIZING(indexes) false
+#endif
+
+static TM_Result
+row_try_update(PlatformRow *row, bool wait, RowIndexes *indexes)
 {
-	HeapTuple	tuple;
 	TM_FailureData failure;
 	LockTupleMode lockmode;
+
+	return table_tuple_update(row->relation, &row->tid, row->new_slot,
+							  GetCurrentCommandId(true), InvalidSnapshot, InvalidSnapshot,
+							  wait, &failure, &lockmode, indexes);
+}
+
+static PlatformRowResult
+row_write(PlatformRow *row, bool locked)
+{
+	HeapTuple	tuple;
 	TM_Result	result;
-#if PG_VERSION_NUM >= 160000
-	TU_UpdateIndexes update_indexes;
-#else
-	bool		update_indexes;
-#endif
+	RowIndexes	indexes;
 
 	if (row->new_slot == NULL)
 	{
@@ -418,10 +509,12 @@ platform_row_update(PlatformRow *row, bool wait)
 	tuple->t_tableOid = RelationGetRelid(row->relation);
 	ExecForceStoreHeapTuple(tuple, row->new_slot, true);
 
-	result = table_tuple_update(row->relation, &row->tid, row->new_slot,
-								GetCurrentCommandId(true), InvalidSnapshot,
-								InvalidSnapshot, wait, &failure, &lockmode,
-								&update_indexes);
+	result = row_try_update(row, locked, &indexes);
+
+	/* A lock of this transaction's own, as of SELECT FOR UPDATE, is no obstacle. */
+	if (result == TM_BeingModified && !platform_row_is_busy(row))
+		result = row_try_update(row, true, &indexes);
+
 	switch (result)
 	{
 		case TM_Ok:
@@ -440,13 +533,9 @@ platform_row_update(PlatformRow *row, bool wait)
 	}
 
 	row->tid = row->new_slot->tts_tid;
-#if PG_VERSION_NUM >= 160000
-	if (update_indexes != TU_None)
-		row_insert_index_entries(row, update_indexes == TU_Summarizing);
-#else
-	if (update_indexes)
-		row_insert_index_entries(row, false);
-#endif
+	row_remember_last(row);
+	if (!ROW_INDEXES_NONE(indexes))
+		row_insert_index_entries(row, ROW_INDEXES_SUMMARIZING(indexes));
 
 	/* The tuple is in the caller's memory context, which the slot may outlive. */
 	ExecClearTuple(row->new_slot);
@@ -487,4 +576,125 @@ bool
 platform_row_lock_now(PlatformRow *row)
 {
 	return row_lock(row, LockWaitSkip, 0);
+}
+
+PlatformRowResult
+platform_row_update(PlatformRow *row)
+{
+	return row_write(row, false);
+}
+
+PlatformRowResult
+platform_row_update_locked(PlatformRow *row)
+{
+	return row_write(row, true);
+}
+
+bool
+platform_row_is_own(const PlatformRow *row)
+{
+	bool		isnull;
+	Datum		xmin = slot_getsysattr(row->slot, MinTransactionIdAttributeNumber, &isnull);
+
+	return TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin));
+}
+
+/* Who holds the version in the slot, and how; the pair read at one moment. */
+static TransactionId
+row_holder(const PlatformRow *row, uint16 *infomask)
+{
+	Buffer		buffer = ((BufferHeapTupleTableSlot *) row->slot)->buffer;
+	HeapTupleHeader header = ((HeapTupleTableSlot *) row->slot)->tuple->t_data;
+	TransactionId xmax;
+
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	*infomask = header->t_infomask;
+	xmax = HeapTupleHeaderGetRawXmax(header);
+	LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+	return *infomask & HEAP_XMAX_INVALID ? InvalidTransactionId : xmax;
+}
+
+static bool
+is_of_others(TransactionId xid)
+{
+	return TransactionIdIsValid(xid) && !TransactionIdIsCurrentTransactionId(xid) &&
+		TransactionIdIsInProgress(xid);
+}
+
+/*
+ * The transactions of others that hold the version in the slot, in palloc'd
+ * memory, and how many.
+ */
+static TransactionId *
+row_other_holders(const PlatformRow *row, int *count)
+{
+	uint16		infomask;
+	TransactionId holder = row_holder(row, &infomask);
+	TransactionId *others;
+
+	*count = 0;
+	if (TransactionIdIsValid(holder) && infomask & HEAP_XMAX_IS_MULTI)
+	{
+		MultiXactMember *members;
+		int			nmembers = GetMultiXactIdMembers(holder, &members, false,
+													 HEAP_XMAX_IS_LOCKED_ONLY(infomask));
+
+		others = palloc(Max(nmembers, 1) * sizeof(TransactionId));
+		for (int i = 0; i < nmembers; i++)
+			if (is_of_others(members[i].xid))
+				others[(*count)++] = members[i].xid;
+		return others;
+	}
+	others = palloc(sizeof(TransactionId));
+	if (is_of_others(holder))
+		others[(*count)++] = holder;
+	return others;
+}
+
+bool
+platform_row_is_busy(const PlatformRow *row)
+{
+	int			count;
+
+	pfree(row_other_holders(row, &count));
+	return count > 0;
+}
+
+void
+platform_row_wait(const PlatformRow *row)
+{
+	int			count;
+	TransactionId *others = row_other_holders(row, &count);
+	ItemPointerData tid = row->tid;
+
+	for (int i = 0; i < count; i++)
+		XactLockTableWait(others[i], row->relation, &tid, XLTW_Update);
+	pfree(others);
+}
+
+/* Advisory locks of SQL have 1 or 2 in the last field. */
+#define MUTEX_CLASS 0x504C
+
+static void
+mutex_tag(LOCKTAG *tag, uint64 key)
+{
+	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, (uint32) (key >> 32), (uint32) key, MUTEX_CLASS);
+}
+
+void
+platform_mutex_lock(uint64 key)
+{
+	LOCKTAG		tag;
+
+	mutex_tag(&tag, key);
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
+void
+platform_mutex_unlock(uint64 key)
+{
+	LOCKTAG		tag;
+
+	mutex_tag(&tag, key);
+	LockRelease(&tag, ExclusiveLock, false);
 }

@@ -27,6 +27,7 @@
 
 #define PLATFORM_ROW_MAX_KEYS		6
 #define PLATFORM_ROW_MAX_COLUMNS	32
+#define PLATFORM_ROW_KEY_BYTES		128
 
 typedef struct PlatformRowColumn
 {
@@ -50,6 +51,12 @@ typedef struct PlatformRowTable
 	Oid			indexid;
 	AttrNumber	attnums[PLATFORM_ROW_MAX_COLUMNS];
 	ScanKeyData scankeys[PLATFORM_ROW_MAX_KEYS];
+
+	/* The version written last, as long as its transaction runs. */
+	TransactionId last_xid;
+	ItemPointerData last_tid;
+	int			last_length;
+	char		last_keys[PLATFORM_ROW_KEY_BYTES];
 } PlatformRowTable;
 
 /* An open table and the row found last; lives in the memory context of open. */
@@ -98,10 +105,14 @@ extern bool platform_row_find(PlatformRow *row, const Datum *keys);
 extern bool platform_row_fetch(PlatformRow *row, ItemPointer tid);
 
 /*
- * Writes the values as a new version. wait only for a row that this
- * transaction has locked. On ROW_DONE further updates continue from there.
+ * Writes the values as a new version if the row is still the one found and
+ * nobody else holds it; never waits. After ROW_DONE further updates continue
+ * from there; after the others find the row again.
  */
-extern PlatformRowResult platform_row_update(PlatformRow *row, bool wait);
+extern PlatformRowResult platform_row_update(PlatformRow *row);
+
+/* The same for a row that this transaction has locked with platform_row_lock(). */
+extern PlatformRowResult platform_row_update_locked(PlatformRow *row);
 
 /*
  * Locks the row found against other updates, waiting for who holds it, and
@@ -111,10 +122,18 @@ extern bool platform_row_lock(PlatformRow *row);
 
 /*
  * Locks the very version found, without waiting: false when somebody else
- * holds it or it is no longer the newest. After ROW_BUSY it tells whether that
- * was this transaction itself, which locked the row before.
+ * holds it or it is no longer the newest.
  */
 extern bool platform_row_lock_now(PlatformRow *row);
+
+/* Was the version found written by this transaction? */
+extern bool platform_row_is_own(const PlatformRow *row);
+
+/* Does another transaction in progress hold the version found? */
+extern bool platform_row_is_busy(const PlatformRow *row);
+
+/* Waits, holding nothing more than before, until none does. */
+extern void platform_row_wait(const PlatformRow *row);
 
 /*
  * Iterates over the rows with the first nkeys keys. latest: in one snapshot of
@@ -130,6 +149,15 @@ extern void platform_insert_index_entries(ResultRelInfo *result, TupleTableSlot 
 
 /* The transaction that wrote the version found; not a normal one when frozen. */
 extern TransactionId platform_row_xmin(const PlatformRow *row);
+
+/*
+ * A lock with a number for a name, exclusive, reentrant, kept to the end of
+ * the (sub)transaction unless it is released. Unlike a row's lock it can be
+ * let go, leaves no trace, and is known to the deadlock detector under the
+ * transaction that holds it, not its parent. The key should be a good hash.
+ */
+extern void platform_mutex_lock(uint64 key);
+extern void platform_mutex_unlock(uint64 key);
 
 /* Column by its place in table->columns. */
 static inline Datum

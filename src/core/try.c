@@ -22,54 +22,25 @@ error_is_not_ours(int sqlerrcode)
 		ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION;
 }
 
-ErrorData *
-platform_try(PlatformTryBody body, void *arg)
+/*
+ * Runs body(arg) in a subtransaction, which commits when it returns true;
+ * *kept tells.  An error rolls it back and is returned.
+ */
+static ErrorData *
+run_in_subtransaction(PlatformSubtransactionBody body, void *arg, bool *kept)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 	ErrorData  *volatile error = NULL;
 
+	*kept = false;
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
 
 	PG_TRY();
 	{
-		body(arg);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-
-	/* A lock timeout is an error of the body; a cancel by the user is not. */
-	if (error != NULL && error_is_not_ours(error->sqlerrcode))
-		ReThrowError(error);
-	return error;
-}
-
-bool
-platform_subtransaction(PlatformSubtransactionBody body, void *arg)
-{
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	ErrorData  *volatile error = NULL;
-	volatile bool keep = false;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-
-	PG_TRY();
-	{
-		keep = body(arg);
-		if (keep)
+		*kept = body(arg);
+		if (*kept)
 			ReleaseCurrentSubTransaction();
 		else
 		{
@@ -90,7 +61,44 @@ platform_subtransaction(PlatformSubtransactionBody body, void *arg)
 
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
+	return error;
+}
+
+typedef struct TryCall
+{
+	PlatformTryBody body;
+	void	   *arg;
+} TryCall;
+
+static bool
+try_body(void *arg)
+{
+	TryCall    *call = arg;
+
+	call->body(call->arg);
+	return true;
+}
+
+ErrorData *
+platform_try(PlatformTryBody body, void *arg)
+{
+	TryCall		call = {.body = body, .arg = arg};
+	bool		kept;
+	ErrorData  *error = run_in_subtransaction(try_body, &call, &kept);
+
+	/* A lock timeout is an error of the body; a cancel by the user is not. */
+	if (error != NULL && error_is_not_ours(error->sqlerrcode))
+		ReThrowError(error);
+	return error;
+}
+
+bool
+platform_subtransaction(PlatformSubtransactionBody body, void *arg)
+{
+	bool		kept;
+	ErrorData  *error = run_in_subtransaction(body, arg, &kept);
+
 	if (error != NULL)
 		ReThrowError(error);
-	return keep;
+	return kept;
 }

@@ -21,10 +21,9 @@
 
 #include "common/int.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
+#include "utils/formatting.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/varlena.h"
 
 #include "core/cache.h"
 #include "core/error.h"
@@ -64,20 +63,6 @@ static struct
 static char *kill_switches = NULL;
 static int	cache_size = 0;
 
-static bool
-check_kill_switches(char **newval, void **extra, GucSource source)
-{
-	char	   *copy = pstrdup(*newval);
-	List	   *names = NIL;
-	bool		valid = SplitIdentifierString(copy, ',', &names);
-
-	if (!valid)
-		GUC_check_errdetail("List syntax is invalid.");
-	list_free(names);
-	pfree(copy);
-	return valid;
-}
-
 static void
 assign_kill_switches(const char *newval, void *extra)
 {
@@ -96,9 +81,9 @@ platform_flag_cache_init(void)
 {
 	DefineCustomStringVariable("platform.kill_switches",
 							   "Features that are off for everybody, whatever the tables say.",
-							   "Comma-separated; for the day the tables cannot be written.",
+							   "Separated by commas; for the day the tables cannot be written.",
 							   &kill_switches, "", PGC_SIGHUP, GUC_LIST_INPUT,
-							   check_kill_switches, assign_kill_switches, NULL);
+							   NULL, assign_kill_switches, NULL);
 	DefineCustomIntVariable("platform.features_cache_size",
 							"Memory that one session uses to remember feature flags.",
 							NULL,
@@ -113,26 +98,27 @@ cache_limit(void)
 	return (Size) cache_size * 1024;
 }
 
+/*
+ * Whatever stands between names separates them, and what is no name is passed
+ * over: a slip of the pen in an emergency must not leave all features on.
+ */
 static void
 mark_killed(FlagCache *cache)
 {
-	char	   *copy = pstrdup(kill_switches);
-	List	   *names = NIL;
-	ListCell   *cell;
+	static const char separators[] = ", \t\r\n\v\f;\"'";
+	const char *start = kill_switches;
 
-	if (SplitIdentifierString(copy, ',', &names))
+	while (*(start += strspn(start, separators)) != '\0')
 	{
-		foreach(cell, names)
-		{
-			const char *name = lfirst(cell);
-			uint16		id = platform_name_id(&cache->feature_names, name, strlen(name));
+		int			length = strcspn(start, separators);
+		char	   *name = asc_tolower(start, length);
+		uint16		id = platform_name_id(&cache->feature_names, name, length);
 
-			if (id != FEATURE_UNKNOWN)
-				cache->features[id].killed = true;
-		}
+		if (id != FEATURE_UNKNOWN)
+			cache->features[id].killed = true;
+		pfree(name);
+		start += length;
 	}
-	list_free(names);
-	pfree(copy);
 }
 
 static inline bool

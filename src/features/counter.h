@@ -93,13 +93,6 @@ typedef struct CounterChange
 extern bool platform_counter_adjust(const pg_uuid_t *organization, Datum feature,
 									TimestampTz period_start, const CounterChange *change);
 
-/*
- * Locks the root of a counter to the end of the transaction; waits. False when
- * there is none.
- */
-extern bool platform_counter_lock(const pg_uuid_t *organization, Datum feature,
-								  TimestampTz period_start);
-
 /* Makes the counter's root if there is none. */
 extern void platform_counter_ensure(const Counter *counter);
 

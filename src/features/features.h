@@ -12,8 +12,14 @@
  *	setters.c	SQL-callable writers
  *	history.c	what changed, and what was on at a moment
  *	period.c	windows: hour to lifetime, calendar or anchored
- *	counter.c	one window's counter: direct table access, slots under contention
- *	usage.c		consume, refund, reserve/commit/release, reports, reconciliation
+ *	counter.c	one window's counter: compare-and-swap, slots under contention
+ *	counter_root.c	decisions at its root, where it is known what slots hold
+ *	counter_rows.c	its rows: columns, changes, insertion
+ *	usage.c		consumption, keyed or not; answers, events and thresholds
+ *	usage_batch.c	several features at once, and by inserting rows
+ *	usage_report.c	what was used; counters against their events
+ *	refund.c	consumption taken back
+ *	reserve.c	usage held before it is known
  *	triggers.c	trigger functions, the module's own and attachable ones
  */
 #ifndef PLATFORM_FEATURES_H

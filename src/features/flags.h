@@ -193,7 +193,7 @@ extern void platform_flag_each_organization(FlagCache *cache, FlagOrganizationVi
  * without the FROM that gives them.
  */
 #define FEATURE_COLUMNS \
-	"SELECT feature, enabled, default_enabled, (rollout OPERATOR(pg_catalog.*) 1000)::int4," \
+	"SELECT feature, enabled, default_enabled, (rollout OPERATOR(pg_catalog.*) 1000)::integer," \
 	" COALESCE(salt, feature), variants, prerequisites, active_from, active_to"
 #define TIER_COLUMNS \
 	"SELECT tier, feature, enabled, daily_limit, monthly_limit, soft_percent, enforcement," \
@@ -201,7 +201,7 @@ extern void platform_flag_each_organization(FlagCache *cache, FlagOrganizationVi
 #define ORGANIZATION_COLUMNS \
 	"SELECT tier, deleted_at IS NULL AND status OPERATOR(pg_catalog.<>)" \
 	" ALL ('{expired,cancelled,suspended}') AS active," \
-	" timezone, billing_anchor_day::int4 AS anchor"
+	" timezone, billing_anchor_day::integer AS anchor"
 
 extern void platform_flag_read_features(FlagCache *cache);
 extern void platform_flag_read_tiers(FlagCache *cache);

@@ -15,13 +15,17 @@ platform_flag_word(const void *bytes)
 	return word;
 }
 
-/* Uuids may be random or time-ordered: all bits are mixed. */
+/*
+ * Uuids may be random, time-ordered, or counted in their last bytes, which are
+ * the high bits of a word: all bits must reach the low ones of the result.
+ */
 static inline uint32
 platform_flag_mix(uint64 high, uint64 low, uint64 salt)
 {
-	high = (high + salt) * UINT64CONST(0x9e3779b97f4a7c15);
-	low = (low ^ (high >> 32)) * UINT64CONST(0xd6e8feb86659fd93);
-	return (uint32) (low >> 32) ^ (uint32) high;
+	uint64		hash = low ^ ((high + salt) * UINT64CONST(0x9e3779b97f4a7c15));
+
+	hash = (hash ^ (hash >> 32)) * UINT64CONST(0xd6e8feb86659fd93);
+	return (uint32) (hash >> 32) ^ (uint32) hash;
 }
 
 static inline uint32

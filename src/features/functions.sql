@@ -61,7 +61,7 @@ CREATE OR REPLACE FUNCTION platform.set_feature_flag(organization_id uuid, featu
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_set_feature_flag';
 COMMENT ON FUNCTION platform.set_feature_flag(uuid, text, boolean, text, bigint, bigint, timestamptz, timestamptz, smallint, text) IS
-	'Operators and platform staff set what the platform grants an organization (org_feature_flags); its administrators set its own row (tenant_feature_flags), which only narrows. NULL leaves a value, -1 removes a limit. Errors: PT404 unknown feature or organization, 42501, 22004, 23514.';
+	'Operators and platform staff set what the platform grants an organization (org_feature_flags); its administrators set its own row (tenant_feature_flags), which only narrows. NULL leaves a value, -1 removes a limit. Errors: PT422 a new platform row without enabled, PT404 unknown feature or organization, 42501, 22004, 23514.';
 INSERT INTO platform.member_privileges VALUES ('function', 'set_feature_flag(uuid, text, boolean, text, bigint, bigint, timestamptz, timestamptz, smallint, text)', 'EXECUTE');
 
 CREATE OR REPLACE FUNCTION platform.clear_feature_flag(organization_id uuid, feature text) RETURNS boolean
@@ -260,3 +260,9 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_reconcile_feature_usage';
 COMMENT ON FUNCTION platform.reconcile_feature_usage(boolean, uuid) IS
 	'A row for each counter that differs from its events, open reservations and usage without a key; preview false repairs them, each with an event of kind adjust. Operators. Errors: 42501.';
+
+INSERT INTO platform.member_privileges VALUES
+	('table', 'feature_usage', 'SELECT'),
+	('table', 'feature_usage_events', 'SELECT'),
+	('table', 'feature_reservations', 'SELECT'),
+	('table', 'feature_usage_thresholds', 'SELECT');

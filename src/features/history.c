@@ -90,7 +90,12 @@ platform_flag_change_author(void)
 	return subject != NULL ? subject : change_role();
 }
 
-/* ---- recording ---- */
+/*
+ * ---- recording ----
+ *
+ * The text says (a = b) IS NOT TRUE: the shorter IS DISTINCT FROM looks "=" up
+ * along the caller's search_path, and this runs as the owner.
+ */
 
 /* Keys and times of a row, which are no content. */
 #define CONTENT(row) \
@@ -111,7 +116,7 @@ static PlatformQuery record_flag =
 				   " (organization_id, source, feature, old, new, changed_by, subject, reason)"
 				   " SELECT $3, $4, $5, h.old, h.new, $7, $8, $9"
 				   " FROM (SELECT " CONTENT("$1") " AS old, " CONTENT("$2") " AS new) h"
-				   " WHERE h.old IS DISTINCT FROM h.new",
+				   " WHERE (h.old OPERATOR(pg_catalog.=) h.new) IS NOT TRUE",
 				   RECORD_ARGUMENTS);
 
 static PlatformQuery record_organization =
@@ -121,7 +126,7 @@ static PlatformQuery record_organization =
 				   " SELECT $3, $4, NULL, h.old, h.new, $7, $8, $9"
 				   " FROM (SELECT " ORGANIZATION_CONTENT("$1") " AS old, "
 				   ORGANIZATION_CONTENT("$2") " AS new) h"
-				   " WHERE h.old IS DISTINCT FROM h.new",
+				   " WHERE (h.old OPERATOR(pg_catalog.=) h.new) IS NOT TRUE",
 				   RECORD_ARGUMENTS);
 
 static PlatformQuery record_global =
@@ -130,7 +135,7 @@ static PlatformQuery record_global =
 				   " (source, feature, tier, old, new, changed_by, subject, reason)"
 				   " SELECT $4, $5, $6, h.old, h.new, $7, $8, $9"
 				   " FROM (SELECT " CONTENT("$1") " AS old, " CONTENT("$2") " AS new) h"
-				   " WHERE h.old IS DISTINCT FROM h.new",
+				   " WHERE (h.old OPERATOR(pg_catalog.=) h.new) IS NOT TRUE",
 				   RECORD_ARGUMENTS);
 
 /* A column of a row, when its table has it. */

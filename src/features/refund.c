@@ -3,8 +3,8 @@
  *	  Consumption taken back, by the key it was recorded under.
  *
  * A refund is an event of its own that reverses the first; nothing is changed
- * or deleted. Refunds of one counter happen one after the other, under the
- * root's lock, so that their sum never exceeds what was consumed.
+ * or deleted. Refunds of one event happen one after the other, under its row
+ * lock, so that their sum never exceeds what was consumed.
  */
 #include "core/platform.h"
 
@@ -22,13 +22,14 @@
 PG_FUNCTION_INFO_V1(platform_refund_feature_usage);
 
 static PlatformQuery find_original =
-	PLATFORM_QUERY(QUERY_READ | QUERY_LATEST | QUERY_OWNER,
+	PLATFORM_QUERY(QUERY_LATEST | QUERY_OWNER,
 				   "SELECT id, consumed, overage, period_start, day::integer"
 				   " FROM platform.feature_usage_events"
 				   " WHERE organization_id OPERATOR(pg_catalog.=) $1"
 				   " AND feature OPERATOR(pg_catalog.=) $2"
 				   " AND idempotency_key OPERATOR(pg_catalog.=) $3"
-				   " AND kind IN ('consume', 'commit')",
+				   " AND kind OPERATOR(pg_catalog.=) ANY (ARRAY['consume', 'commit'])"
+				   " FOR NO KEY UPDATE",
 				   UUIDOID, TEXTOID, TEXTOID);
 
 static PlatformQuery find_refund =
@@ -57,6 +58,7 @@ typedef struct Refundable
 	int			day;
 } Refundable;
 
+/* Locks the event. */
 static void
 find_refundable(const pg_uuid_t *organization, text *feature, text *key, Refundable *original)
 {
@@ -77,7 +79,7 @@ find_refundable(const pg_uuid_t *organization, text *feature, text *key, Refunda
 	platform_query_end();
 }
 
-/* Subtracts earlier refunds; the counter's root is locked. */
+/* Subtracts earlier refunds; the original is locked. */
 static void
 subtract_refunds(const pg_uuid_t *organization, Refundable *original)
 {
@@ -184,7 +186,6 @@ platform_refund_feature_usage(PG_FUNCTION_ARGS)
 	for (;;)
 	{
 		find_refundable(organization, feature, key, &original);
-		platform_counter_lock(organization, PointerGetDatum(feature), original.period_start);
 		subtract_refunds(organization, &original);
 		refunded = 0;
 		duplicate = refund_key != NULL &&

@@ -241,6 +241,7 @@ static void
 reserve(Counter *counter, text *key, pg_uuid_t *id, UsageAnswer *answer)
 {
 	bool		duplicate = false;
+	bool		refused = false;
 
 	for (;;)
 	{
@@ -252,11 +253,15 @@ reserve(Counter *counter, text *key, pg_uuid_t *id, UsageAnswer *answer)
 			counter->consumed = counter->amount;
 			break;
 		}
-		if (!counter->terms.enabled)
+		if (refused || !counter->terms.enabled)
 			break;
 		platform_counter_consume(counter);
 		if (!counter->allowed)
-			break;
+		{
+			/* What took the last units may have been this very key. */
+			refused = true;
+			continue;
+		}
 		platform_make_uuid7(id);
 		if (record_reservation(counter, id, key))
 		{

@@ -151,6 +151,18 @@ require_feature_exists(const FlagCache *cache, text *feature)
 		platform_feature_not_found(text_to_cstring(feature));
 }
 
+static bool
+has_platform_row(const FlagCache *cache, const pg_uuid_t *organization, text *feature)
+{
+	FlagKey		key = {.organization = *organization};
+	const FlagEntry *entry;
+
+	key.feature = platform_name_id(&cache->feature_names, VARDATA_ANY(feature),
+								   VARSIZE_ANY_EXHDR(feature));
+	entry = platform_flag_entry(cache, &key);
+	return entry != NULL && entry->platform_row != 0;
+}
+
 /* Runs the query on the function's arguments; returns the number of rows. */
 static uint64
 run_setter(FunctionCallInfo fcinfo, PlatformQuery *query, int arguments,
@@ -201,9 +213,9 @@ writes_platform_row(const pg_uuid_t *organization)
  *
  * Operators and the platform's staff write org_feature_flags, what the platform
  * grants; an organization's administrators write tenant_feature_flags, which
- * only narrows it.  Errors: PT404 for an unknown feature or organization, 42501
- * for anyone else and for another organization, 22004 for NULL, 23514 for a
- * value out of range.
+ * only narrows it.  Errors: PT422 without enabled while org_feature_flags has no
+ * row, PT404 for an unknown feature or organization, 42501 for anyone else and
+ * for another organization, 22004 for NULL, 23514 for a value out of range.
  */
 Datum
 platform_set_feature_flag(PG_FUNCTION_ARGS)
@@ -229,6 +241,14 @@ platform_set_feature_flag(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_PLATFORM_NOT_FOUND),
 				 errmsg("organization does not exist")));
+
+	/* a row that only meant to carry a limit would switch the feature on */
+	if (platform && PG_ARGISNULL(2) && !has_platform_row(cache, organization, PG_GETARG_TEXT_PP(1)))
+		ereport(ERROR,
+				(errcode(ERRCODE_PLATFORM_RULE_VIOLATION),
+				 errmsg("enabled must be given: the organization has no row for feature \"%s\" yet",
+						text_to_cstring(PG_GETARG_TEXT_PP(1))),
+				 errdetail("A row of an organization decides whether the feature is on.")));
 
 	if (platform)
 		run_setter(fcinfo, &set_platform_flag, 10, 3);

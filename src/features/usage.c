@@ -160,6 +160,15 @@ platform_usage_require_today(const Counter *counter)
  * Answers.
  */
 
+/* Did the window have too little left for the amount? */
+static bool
+lacked_room(const Counter *counter, const int64 *limit, int window)
+{
+	int64		before = counter->used[window] - counter->consumed + counter->held;
+
+	return limit[window] - before < counter->amount - counter->held;
+}
+
 /*
  * The window that the answer speaks of: the one that stood in the way (the one
  * that ends last), else the one with least left.
@@ -167,17 +176,14 @@ platform_usage_require_today(const Counter *counter)
 static int
 binding_window(const Counter *counter, const int64 *limit)
 {
-	int64		missing = counter->amount - counter->consumed + counter->overage;
-	int			month_left;
-
 	if (limit[COUNTER_MONTH] < 0 || limit[COUNTER_DAY] < 0)
 		return limit[COUNTER_DAY] < 0 ? COUNTER_MONTH : COUNTER_DAY;
-	if (missing > 0)
-		return limit[COUNTER_MONTH] - counter->used[COUNTER_MONTH] < missing ?
-			COUNTER_MONTH : COUNTER_DAY;
-	month_left = limit[COUNTER_MONTH] - counter->used[COUNTER_MONTH] <=
-		limit[COUNTER_DAY] - counter->used[COUNTER_DAY];
-	return month_left ? COUNTER_MONTH : COUNTER_DAY;
+	if (lacked_room(counter, limit, COUNTER_MONTH))
+		return COUNTER_MONTH;
+	if (lacked_room(counter, limit, COUNTER_DAY))
+		return COUNTER_DAY;
+	return limit[COUNTER_MONTH] - counter->used[COUNTER_MONTH] <=
+		limit[COUNTER_DAY] - counter->used[COUNTER_DAY] ? COUNTER_MONTH : COUNTER_DAY;
 }
 
 static const char *
@@ -410,7 +416,12 @@ platform_usage_consume(Counter *counter, TimestampTz at, text *key, UsageAnswer 
 			platform_counter_consume(counter);
 		platform_usage_answer(counter, answer);
 		if (!answer->allowed)
+		{
+			/* What took the last units may have been this very key. */
+			if (key != NULL)
+				(void) find_first_answer(counter, key, answer);
 			return;
+		}
 		if (key == NULL)
 			break;
 		event.consumed = counter->consumed;

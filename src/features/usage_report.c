@@ -5,7 +5,8 @@
  * The report writes nothing, so it runs on a standby; reservations whose time
  * is over are subtracted, settled or not. Reconciliation compares, for each
  * counter, used = unkeyed + consumed by events + open reservations, in one
- * snapshot; a repair does so again under the root's lock.
+ * snapshot. A repair adds the difference, whatever was consumed meanwhile; one
+ * session at a time repairs.
  */
 #include "core/platform.h"
 
@@ -16,7 +17,10 @@
 #include "utils/timestamp.h"
 
 #include "core/identity.h"
+#include "core/row.h"
 #include "features/usage.h"
+
+#define RECONCILE_MUTEX UINT64CONST(0x7265636f6e63696c)
 
 PG_FUNCTION_INFO_V1(platform_feature_usage_report);
 PG_FUNCTION_INFO_V1(platform_reconcile_feature_usage);
@@ -47,8 +51,7 @@ static PlatformQuery report =
 				   UUIDOID, TIMESTAMPTZOID, INT4OID, TIMESTAMPTZOID);
 
 /*
- * Counters that disagree: of one organization, or of one counter. days is
- * the sum over the days.
+ * Counters that disagree. days is the sum over the days.
  */
 static PlatformQuery differences =
 	PLATFORM_QUERY(QUERY_READ | QUERY_LATEST | QUERY_OWNER,
@@ -66,14 +69,14 @@ static PlatformQuery differences =
 				   " FROM platform.feature_reservations"
 				   " WHERE status OPERATOR(pg_catalog.=) 'open') AS parts"
 				   " WHERE ($1 IS NULL OR organization_id OPERATOR(pg_catalog.=) $1)"
-				   " AND ($2 IS NULL OR feature OPERATOR(pg_catalog.=) $2)"
-				   " AND ($3 IS NULL OR period_start OPERATOR(pg_catalog.=) $3)"
+				   " AND EXISTS (SELECT FROM platform.organizations AS o"
+				   " WHERE o.id OPERATOR(pg_catalog.=) parts.organization_id)"
 				   " GROUP BY organization_id, feature, period_start"
 				   " HAVING pg_catalog.sum(used) OPERATOR(pg_catalog.<>) pg_catalog.sum(expected)"
 				   " OR pg_catalog.sum(reserved) OPERATOR(pg_catalog.<>) pg_catalog.sum(held)"
 				   " OR pg_catalog.sum(days) OPERATOR(pg_catalog.<>) pg_catalog.sum(expected)"
 				   " ORDER BY organization_id, feature COLLATE pg_catalog.\"C\", period_start",
-				   UUIDOID, TEXTOID, TIMESTAMPTZOID);
+				   UUIDOID);
 
 typedef struct ReportRow
 {
@@ -205,22 +208,16 @@ typedef struct Difference
 	TimestampTz occurred_at;	/* of the same */
 } Difference;
 
-/* Any of the arguments may be NULL, or 0 for the start. */
+/* Of one organization, or of all for NULL. */
 static Difference *
-find_differences(const pg_uuid_t *organization, Datum feature, TimestampTz period_start,
-				 uint64 *count)
+find_differences(const pg_uuid_t *organization, uint64 *count)
 {
-	Datum		values[3];
-	bool		nulls[3];
+	Datum		value = UUIDPGetDatum(organization);
+	bool		null = organization == NULL;
 	Difference *found;
 
-	values[0] = UUIDPGetDatum(organization);
-	nulls[0] = organization == NULL;
-	values[1] = feature;
-	values[2] = TimestampTzGetDatum(period_start);
-	nulls[1] = nulls[2] = feature == (Datum) 0;
 	platform_query_begin();
-	*count = platform_query_run(&differences, values, nulls);
+	*count = platform_query_run(&differences, &value, &null);
 	found = SPI_palloc(Max(*count, 1) * sizeof(Difference));
 	for (uint64 i = 0; i < *count; i++)
 	{
@@ -242,21 +239,16 @@ find_differences(const pg_uuid_t *organization, Datum feature, TimestampTz perio
 	return found;
 }
 
-/* The counter's root, made anew when it was deleted, and locked. */
+/* Makes the counter's root anew when it was deleted. */
 static void
-lock_root(const Difference *difference)
+ensure_root(const Difference *difference)
 {
 	Counter		counter;
 
-	if (platform_counter_lock(&difference->organization, difference->feature,
-							  difference->period_start))
-		return;
 	platform_counter_prepare(&counter, &difference->organization,
 							 DatumGetTextPP(difference->feature), difference->occurred_at);
 	counter.period.month_start = difference->period_start;
 	platform_counter_ensure(&counter);
-	platform_counter_lock(&difference->organization, difference->feature,
-						  difference->period_start);
 }
 
 /*
@@ -264,22 +256,20 @@ lock_root(const Difference *difference)
  * that of the last event, for a day's share of unnamed usage is not known.
  */
 static void
-repair(const Difference *seen)
+repair(const Difference *now)
 {
-	uint64		count;
-	Difference *now;
 	CounterChange change = {0};
 	UsageEvent	event = {0};
 
-	lock_root(seen);
-	now = find_differences(&seen->organization, seen->feature, seen->period_start, &count);
-	if (count == 0)
-		return;
 	change.used = now->expected - now->used;
 	change.reserved = now->held - now->reserved;
 	change.day = Max(now->day, 1);
 	change.day_only = now->expected - now->days - change.used;
-	platform_counter_adjust(&now->organization, now->feature, now->period_start, &change);
+	if (!platform_counter_adjust(&now->organization, now->feature, now->period_start, &change))
+	{
+		ensure_root(now);
+		platform_counter_adjust(&now->organization, now->feature, now->period_start, &change);
+	}
 
 	event.organization = &now->organization;
 	event.feature = now->feature;
@@ -301,7 +291,8 @@ repair(const Difference *seen)
  * counts, expected what events, open reservations and usage without a key add
  * up to, difference is expected - used (0 when only its parts disagree).
  * preview = false repairs them; each repair is an event of kind adjust, no
- * event is changed. NULL preview is true; NULL for_organization_id is all.
+ * event is changed. NULL preview is true; NULL for_organization_id is all that
+ * exist.
  * Operators. Errors: 42501.
  */
 Datum
@@ -316,7 +307,9 @@ platform_reconcile_feature_usage(PG_FUNCTION_ARGS)
 	platform_require_operator("reconcile feature usage");
 	InitMaterializedSRF(fcinfo, 0);
 
-	found = find_differences(PG_ARGISNULL(1) ? NULL : PG_GETARG_UUID_P(1), (Datum) 0, 0, &count);
+	if (!preview)
+		platform_mutex_lock(RECONCILE_MUTEX);
+	found = find_differences(PG_ARGISNULL(1) ? NULL : PG_GETARG_UUID_P(1), &count);
 	for (uint64 i = 0; i < count; i++)
 	{
 		Difference *row = &found[i];

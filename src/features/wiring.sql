@@ -16,6 +16,21 @@ ALTER TABLE platform.feature_credits
 	ADD CONSTRAINT feature_credits_organization_id_fkey
 		FOREIGN KEY (organization_id) REFERENCES platform.organizations (id) ON DELETE CASCADE;
 
+-- Events have none: they stay as history, and a key on the organization's row would
+-- make every keyed consumption lock it.
+ALTER TABLE platform.feature_usage
+	DROP CONSTRAINT IF EXISTS feature_usage_organization_id_fkey,
+	ADD CONSTRAINT feature_usage_organization_id_fkey
+		FOREIGN KEY (organization_id) REFERENCES platform.organizations (id) ON DELETE CASCADE;
+ALTER TABLE platform.feature_reservations
+	DROP CONSTRAINT IF EXISTS feature_reservations_organization_id_fkey,
+	ADD CONSTRAINT feature_reservations_organization_id_fkey
+		FOREIGN KEY (organization_id) REFERENCES platform.organizations (id) ON DELETE CASCADE;
+ALTER TABLE platform.feature_usage_thresholds
+	DROP CONSTRAINT IF EXISTS feature_usage_thresholds_organization_id_fkey,
+	ADD CONSTRAINT feature_usage_thresholds_organization_id_fkey
+		FOREIGN KEY (organization_id) REFERENCES platform.organizations (id) ON DELETE CASCADE;
+
 ALTER TABLE platform.global_feature_flags ENABLE ROW LEVEL SECURITY;
 ALTER TABLE platform.tier_features ENABLE ROW LEVEL SECURITY;
 ALTER TABLE platform.org_feature_flags ENABLE ROW LEVEL SECURITY;
@@ -221,6 +236,12 @@ DROP POLICY IF EXISTS tenant_feature_flags_admin_insert ON platform.tenant_featu
 DROP POLICY IF EXISTS tenant_feature_flags_member_select ON platform.tenant_feature_flags;
 DROP POLICY IF EXISTS org_feature_flags_member_select ON platform.org_feature_flags;
 
+ALTER TABLE platform.feature_usage_thresholds
+	DROP CONSTRAINT IF EXISTS feature_usage_thresholds_organization_id_fkey;
+ALTER TABLE platform.feature_reservations
+	DROP CONSTRAINT IF EXISTS feature_reservations_organization_id_fkey;
+ALTER TABLE platform.feature_usage
+	DROP CONSTRAINT IF EXISTS feature_usage_organization_id_fkey;
 ALTER TABLE platform.feature_credits
 	DROP CONSTRAINT IF EXISTS feature_credits_organization_id_fkey;
 ALTER TABLE platform.tenant_feature_flags

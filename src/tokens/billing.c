@@ -66,7 +66,7 @@ void
 platform_call_write(PlatformRow *row, const CallSession *call)
 {
 	platform_call_store(row, call);
-	if (platform_row_update(row, true) != ROW_DONE)
+	if (platform_row_update_locked(row) != ROW_DONE)
 		elog(ERROR, "call session was changed while it was locked");
 }
 

@@ -512,7 +512,7 @@ platform_ledger_change(Ledger *ledger, const pg_uuid_t *organization, text *user
 		if (!ledger->account.changed)
 			return true;
 		store_account(ledger);
-		if (platform_row_update(row, ledger->locked) == ROW_DONE)
+		if ((lock ? platform_row_update_locked(row) : platform_row_update(row)) == ROW_DONE)
 			break;
 
 		/* Somebody is changing the account: wait for that, then decide. */

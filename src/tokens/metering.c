@@ -135,13 +135,7 @@ claim_call(PlatformRow *row, MeterPart *part, MeterCall *item)
 	if (item->burns)
 		item->before = platform_call_begin_reserve(call, through);
 	platform_call_store(row, call);
-	result = platform_row_update(row, excess > 0);
-	if (result == ROW_BUSY && platform_row_lock_now(row))
-	{
-		/* This transaction has reported the call before. */
-		platform_call_store(row, call);
-		result = platform_row_update(row, true);
-	}
+	result = excess > 0 ? platform_row_update_locked(row) : platform_row_update(row);
 	if (result != ROW_DONE)
 		part->sum.skipped++;
 	return result == ROW_DONE;

@@ -8,7 +8,7 @@
 ORGANIZATIONS=10000
 FEATURES=10
 ROWS=1000000
-PLPGSQL_ROWS=20000
+PLPGSQL_ROWS=100000
 
 support=$(bench_c "$(dirname "$0")/support/support.c")
 q "CREATE FUNCTION bench_empty_check(organization_id uuid, feature text, targeting_key text DEFAULT NULL) RETURNS boolean
@@ -37,15 +37,23 @@ q "SET session_replication_role = replica;
 feature=$(q "SELECT feature FROM platform.global_feature_flags ORDER BY feature LIMIT 1")
 organization=$(q "SELECT pg_catalog.md5('1')::uuid")
 
-bench_title "one check: $ROWS calls for one organization, then $PLPGSQL_ROWS"
-bench_sql 9 $ROWS \
-	"no function" "SELECT count(*) FILTER (WHERE i > 0) FROM generate_series(1, $ROWS) i" \
-	"empty C function" "SELECT count(*) FILTER (WHERE bench_empty_check('$organization', '$feature')) FROM generate_series(1, $ROWS)" \
-	"is_feature_enabled" "SELECT count(*) FILTER (WHERE platform.is_feature_enabled('$organization', '$feature')) FROM generate_series(1, $ROWS)"
-bench_sql 5 $PLPGSQL_ROWS \
-	"no function" "SELECT count(*) FILTER (WHERE i > 0) FROM generate_series(1, $PLPGSQL_ROWS) i" \
-	"is_feature_enabled" "SELECT count(*) FILTER (WHERE platform.is_feature_enabled('$organization', '$feature')) FROM generate_series(1, $PLPGSQL_ROWS)" \
-	"PL/pgSQL, two look-ups" "SELECT count(*) FILTER (WHERE bench_plpgsql_check('$organization', '$feature')) FROM generate_series(1, $PLPGSQL_ROWS)"
+# cost_ratio: of medians "base, check, PL/pgSQL" what the last two cost beyond the first
+cost_ratio() {
+	awk 'NR > 1 { ns[NR - 1] = $(NF - 2) }
+		END { if (ns[2] - ns[1] > 0) printf "is_feature_enabled costs %.1f ns, PL/pgSQL %.0f ns: %.0f times\n", ns[2] - ns[1], ns[3] - ns[1], (ns[3] - ns[1]) / (ns[2] - ns[1]) }' "$BENCH_TMP/medians"
+}
+check_sql() { echo "SELECT count(*) FILTER (WHERE $1) FROM generate_series(1, $2) i"; }
+
+bench_title "one check, $ROWS calls for one organization"
+bench_sql 15 $ROWS \
+	"empty C function" "$(check_sql "bench_empty_check('$organization', '$feature')" $ROWS)" \
+	"is_feature_enabled" "$(check_sql "platform.is_feature_enabled('$organization', '$feature')" $ROWS)"
+bench_title "beside PL/pgSQL with two look-ups, $PLPGSQL_ROWS calls"
+bench_sql 7 $PLPGSQL_ROWS \
+	"empty C function" "$(check_sql "bench_empty_check('$organization', '$feature')" $PLPGSQL_ROWS)" \
+	"is_feature_enabled" "$(check_sql "platform.is_feature_enabled('$organization', '$feature')" $PLPGSQL_ROWS)" \
+	"PL/pgSQL, two look-ups" "$(check_sql "bench_plpgsql_check('$organization', '$feature')" $PLPGSQL_ROWS)" | tee "$BENCH_TMP/medians"
+cost_ratio
 
 # A policy is not for the table's owner, nor for BYPASSRLS: the reader is an
 # operator because it is a member of the role that owns platform's tables.
@@ -74,15 +82,17 @@ q "GRANT USAGE ON SCHEMA public TO bench_flags_owner" \
 
 BENCH_PREAMBLE="SET ROLE bench_flags_reader;"
 flags=$(q "SELECT count(*) FROM platform.org_feature_flags")
-bench_title "as a policy, $flags flags of $ORGANIZATIONS organizations: $ROWS rows, then $PLPGSQL_ROWS"
-bench_sql 7 $ROWS \
-	"n > 0" "SELECT count(*) FROM many_open" \
+bench_title "as a policy over $ROWS rows, $flags flags of $ORGANIZATIONS organizations"
+bench_sql 9 $ROWS \
 	"empty C function" "SELECT count(*) FROM many_empty" \
-	"is_feature_enabled" "SELECT count(*) FROM many_cached"
+	"is_feature_enabled" "SELECT count(*) FROM many_cached" \
+	"n > 0" "SELECT count(*) FROM many_open"
+bench_title "as a policy over $PLPGSQL_ROWS rows, beside PL/pgSQL"
 bench_sql 5 $PLPGSQL_ROWS \
 	"n > 0" "SELECT count(*) FROM few_open" \
 	"is_feature_enabled" "SELECT count(*) FROM few_cached" \
-	"PL/pgSQL, two look-ups" "SELECT count(*) FROM few_plpgsql"
+	"PL/pgSQL, two look-ups" "SELECT count(*) FROM few_plpgsql" | tee "$BENCH_TMP/medians"
+cost_ratio
 bench_title "rows whose organization has the feature, among $ROWS"
 bench_sql 7 $ROWS \
 	"IN (organizations_with_feature())" "SELECT count(*) FROM many_open WHERE organization_id IN (SELECT platform.organizations_with_feature('$feature'))" \

@@ -32,7 +32,6 @@ chmod 755 "$BENCH_TMP"
 BENCH_CLUSTER=
 BENCH_PREAMBLE=
 PGBENCH_OPTIONS=()
-export PGOPTIONS=
 
 q() {
 	local sql
@@ -56,8 +55,9 @@ bench_start() {
 		BENCH_CLUSTER=$(mktemp -d "${TMPDIR:-/tmp}/platform-cluster.XXXXXX")
 		cluster_start "$BENCH_CLUSTER" max_connections=120 shared_buffers=512MB max_wal_size=4GB
 	fi
+	export PGOPTIONS='-c client_min_messages=warning'
 	BENCH_NAME=bench_${BENCH_NAME//[^a-z0-9_]/_}
-	PGOPTIONS='-c client_min_messages=warning' PGDATABASE=postgres q "DROP DATABASE IF EXISTS $BENCH_NAME WITH (FORCE)" "CREATE DATABASE $BENCH_NAME"
+	PGDATABASE=postgres q "DROP DATABASE IF EXISTS $BENCH_NAME WITH (FORCE)" "CREATE DATABASE $BENCH_NAME"
 	export PGDATABASE=$BENCH_NAME
 	"$BENCH_BIN/psql" -X -q -v ON_ERROR_STOP=1 -f "$(dirname "${BASH_SOURCE[0]}")/../kit/setup.sql"
 	q "SELECT 'PostgreSQL ' || current_setting('server_version') || ', fsync ' || current_setting('fsync')

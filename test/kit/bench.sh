@@ -19,7 +19,8 @@ for script in test/bench/*.sh; do
 	name=$(basename "$script" .sh)
 	[ "$name" != lib ] || continue
 	[[ -z ${BENCH:-} || " $BENCH " == *" $name "* ]] || continue
-	printf '\n==== %s: %s\n' "$name" "$(sed -n 's/^# //p' "$script" | head -1)"
+	# The first sentence of its head says what it measures.
+	printf '\n==== %s\n' "$(awk '/^# / { text = text substr($0, 2); if (/\.$/) exit } /^#$/ { exit } END { print substr(text, 2) }' "$script")"
 	bash "$script" || failed="$failed $name"
 done
 [ -z "$failed" ] || die "these benchmarks did not run to the end:$failed"

@@ -35,7 +35,7 @@ suite() {
 	local name=$1
 	shift
 	(cd "$tree" && as_server env PATH="$("$PG_CONFIG" --bindir):$PATH" \
-		PGHOST="$PGHOST" PGPORT="$PGPORT" PGUSER="$PGUSER" HOME="$tree" \
+		PGHOST="$PGHOST" PGPORT="$PGPORT" PGUSER="$PGUSER" HOME="$tree" LANG=C.UTF-8 \
 		make -s installcheck PG_CONFIG="$PG_CONFIG" "$@") >"$tmp/$name.log" 2>&1 </dev/null || true
 }
 

@@ -186,7 +186,12 @@ SELECT platform.set_feature_flag(:none, 'flags_a', true);
 ROLLBACK TO s;
 INSERT INTO platform.org_feature_flags (organization_id, feature) VALUES (:one, 'flags_unknown');
 ROLLBACK TO s;
+-- a new row says whether it is on: a limit alone switches nothing on
+SELECT platform.set_feature_flag(:one, 'survey', monthly_limit => 5);
+ROLLBACK TO s;
 \set VERBOSITY terse
+SELECT platform.set_feature_flag(:one, 'survey', monthly_limit => 5);
+ROLLBACK TO s;
 SELECT platform.set_feature_flag(:one, 'flags_a', enforcement => 'strict');
 ROLLBACK TO s;
 SELECT platform.set_feature_flag(:one, 'flags_a', active_from => '2001-01-01', active_to => '2000-01-01');

@@ -15,12 +15,11 @@ chomp(my $include = `pg_config --includedir-server`);
 my $compiler = $ENV{CC} // 'cc';
 plan skip_all => 'no C compiler' if system("command -v $compiler >/dev/null") != 0;
 system($compiler, '-O1', '-fPIC', '-shared', "-I$include", "-I$here/../../src",
-	'-o', $library, "$here/crypto_probe.c") == 0
+	'-o', $library, "$here/crypto_probe.c", map({ "$here/../../src/core/$_.c" } qw(crypto base64)), '-lcrypto') == 0
   or die 'cannot compile crypto_probe.c';
 
 my $node = PostgreSQL::Test::Cluster->new('main');
-$node->init;
-$node->append_conf('postgresql.conf', "shared_preload_libraries = 'platform'\n");
+$node->init(extra => [ '--encoding=UTF8', '--locale=C' ]);
 $node->start;
 $node->safe_psql('postgres', qq{
 	CREATE FUNCTION probe_hash(integer, bytea) RETURNS bytea LANGUAGE c STRICT AS '$library';

@@ -2,7 +2,8 @@
  * crypto_probe.c
  *	  SQL functions over src/core/crypto.h and base64.h, for 022_crypto.pl.
  *
- * Its symbols are found in platform.so, which must be loaded first.
+ * Compiled together with them: platform.so keeps its symbols to itself from
+ * PostgreSQL 16 on.
  */
 #include "core/platform.h"
 
