@@ -159,26 +159,45 @@ SELECT a.user_id, a.tokens_remaining, a.subscription_tier, a.created_at AS accou
 	u.last_usage, a.organization_id
 FROM platform.user_accounts a
 LEFT JOIN LATERAL (
-	SELECT pg_catalog.sum(t.tokens_used)::bigint AS tokens,
+	SELECT (- pg_catalog.sum(t.amount))::bigint AS tokens,
 		pg_catalog.count(DISTINCT t.session_id) AS sessions,
-		pg_catalog.max(t."timestamp") AS last_usage
+		pg_catalog.max(t."timestamp") FILTER (WHERE t.tokens_used > 0) AS last_usage
 	FROM platform.token_usage t
-	WHERE t.organization_id = a.organization_id AND t.user_id = a.user_id AND t.tokens_used > 0) u ON true;
+	WHERE t.organization_id = a.organization_id AND t.user_id = a.user_id
+		AND (t.tokens_used > 0 OR t.kind = 'refund' AND t.rate_id IS NOT NULL)) u ON true;
 COMMENT ON VIEW platform.user_token_summary IS
-	'Balance and use of every account; sessions are counted once however many entries they have.';
+	'Balance and use of every account; sessions are counted once however many entries they have. What a call gave back because it ended earlier was not used; other refunds are not deducted.';
 
+-- A charge's entry has the seconds since the charge before. The end of a call, which may
+-- be before or after the last of them, says how many there were.
 CREATE OR REPLACE VIEW platform.daily_token_usage WITH (security_invoker = true) AS
-SELECT t."timestamp"::date AS usage_date, t.mode, t.used_turn,
-	pg_catalog.count(DISTINCT t.session_id) AS session_count,
-	pg_catalog.sum(t.tokens_used)::bigint AS total_tokens,
-	pg_catalog.sum(t.tokens_used) / NULLIF(pg_catalog.count(DISTINCT t.session_id), 0) AS avg_tokens_per_session,
-	pg_catalog.sum(t.duration_seconds) / 60.0 AS total_minutes, t.organization_id
-FROM platform.token_usage t
-WHERE t.tokens_used > 0 AND t."timestamp" >= CURRENT_DATE - 30
-GROUP BY t."timestamp"::date, t.mode, t.used_turn, t.organization_id
-ORDER BY t."timestamp"::date DESC, t.mode, t.used_turn, t.organization_id;
+SELECT u."timestamp"::date AS usage_date, u.mode, u.used_turn,
+	pg_catalog.count(DISTINCT u.session_id) AS session_count,
+	pg_catalog.sum(u.tokens_used - COALESCE(r.tokens, 0))::bigint AS total_tokens,
+	pg_catalog.sum(u.tokens_used - COALESCE(r.tokens, 0)) / NULLIF(pg_catalog.count(DISTINCT u.session_id), 0) AS avg_tokens_per_session,
+	pg_catalog.sum(CASE WHEN s.duration_seconds IS NULL THEN u.duration_seconds
+		WHEN u.is_last THEN GREATEST(s.duration_seconds - u.through + u.duration_seconds, 0)
+		ELSE LEAST(GREATEST(s.duration_seconds - u.through + u.duration_seconds, 0), u.duration_seconds) END) / 60.0 AS total_minutes,
+	u.organization_id
+FROM (
+	SELECT t.id, t.organization_id, t."timestamp", t.mode, t.used_turn, t.session_id, t.tokens_used, t.duration_seconds, t.rate_id,
+		pg_catalog.sum(t.duration_seconds) OVER w AS through,
+		pg_catalog.lead(t.id) OVER w IS NULL AS is_last
+	FROM platform.token_usage t
+	WHERE t.tokens_used > 0 AND t."timestamp" >= CURRENT_DATE - 32
+	WINDOW w AS (PARTITION BY t.organization_id, t.session_id, t.rate_id IS NULL ORDER BY t.version ROWS UNBOUNDED PRECEDING)) u
+LEFT JOIN platform.call_sessions s ON u.rate_id IS NOT NULL AND s.id::text = u.session_id
+	AND s.organization_id = u.organization_id AND s.start_time >= CURRENT_DATE - 32
+LEFT JOIN (
+	SELECT t.organization_id, t.reverses, pg_catalog.sum(t.amount) AS tokens
+	FROM platform.token_usage t
+	WHERE t.kind = 'refund' AND t.rate_id IS NOT NULL AND t.reverses IS NOT NULL
+	GROUP BY t.organization_id, t.reverses) r ON r.reverses = u.id AND r.organization_id = u.organization_id
+WHERE u."timestamp" >= CURRENT_DATE - 30
+GROUP BY u."timestamp"::date, u.mode, u.used_turn, u.organization_id
+ORDER BY u."timestamp"::date DESC, u.mode, u.used_turn, u.organization_id;
 COMMENT ON VIEW platform.daily_token_usage IS
-	'Tokens used in the last 30 days by day, mode, use of TURN and organization; days in the session''s time zone, minutes up to the last entry of each call.';
+	'Tokens used in the last 30 days by day, mode, use of TURN and organization; days of the entries, in the session''s time zone. Minutes of ended calls are their real ones, those of live calls go up to their last entry.';
 
 -- down
 

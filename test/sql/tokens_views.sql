@@ -52,6 +52,21 @@ SELECT call_date = CURRENT_DATE OR call_date = CURRENT_DATE - 1 AS today, total_
 FROM platform.daily_billing_summary WHERE organization_id = :org;
 SELECT usage_date = CURRENT_DATE AS today, mode, used_turn, session_count, total_tokens, avg_tokens_per_session::numeric(10,2), total_minutes::numeric(10,2)
 FROM platform.daily_token_usage WHERE organization_id = :org ORDER BY mode;
+-- the minutes are those of the calls; a call that ended earlier has used less, and a live one counts as far as it was billed
+SELECT sum(duration_seconds) / 60.0 AS minutes FROM platform.call_sessions WHERE organization_id = :org;
+SELECT platform.start_call_session(:org, 'three', 'video', 'eva', grace_seconds => NULL, at => now() - interval '5 min') AS three,
+	platform.start_call_session(:org, 'four', 'video', 'eva', true, grace_seconds => NULL, at => now() - interval '5 min') AS four \gset
+SELECT sum(h.burned) FROM generate_series(1, 5) AS i, platform.heartbeat_call_session(:'three', at => now() - interval '5 min' + i * interval '1 min') AS h;
+SELECT burned FROM platform.heartbeat_call_session(:'four', at => now() - interval '3 min');
+SELECT e.burned, e.charged, e.duration_seconds FROM platform.end_call_session(:'three', now() - interval '3 min 30 s') AS e;
+SELECT mode, used_turn, session_count, total_tokens, total_minutes::numeric(10,2) FROM platform.daily_token_usage WHERE organization_id = :org ORDER BY 1, 2;
+SELECT total_tokens_used, total_sessions FROM platform.user_token_summary WHERE organization_id = :org AND user_id = 'eva';
+SELECT sum(charged) FROM platform.call_sessions WHERE organization_id = :org;
+SELECT e.charged, e.duration_seconds FROM platform.end_call_session(:'four', now() - interval '5 min') AS e;
+SELECT mode, used_turn, session_count, total_tokens, total_minutes::numeric(10,2) FROM platform.daily_token_usage WHERE organization_id = :org ORDER BY 1, 2;
+-- entries that are no calls have no minutes, also with the session of one
+SELECT status FROM platform.burn_tokens(:org, 'idle', 1, 'video', session_id => :'one');
+SELECT mode, used_turn, session_count, total_tokens, total_minutes::numeric(10,2) FROM platform.daily_token_usage WHERE organization_id = :org ORDER BY 1, 2;
 -- a refund is no use, and takes back what was
 SELECT platform.refund_tokens(:org, id, 2) IS NOT NULL AS refunded FROM platform.token_usage WHERE organization_id = :org AND session_id = :'one' ORDER BY version LIMIT 1;
 SELECT user_id, tokens_remaining, total_tokens_used FROM platform.user_token_summary WHERE organization_id = :org AND user_id = 'eva';

@@ -77,16 +77,29 @@ $_->finish for @runs;
 $node->poll_query_until('postgres', 'SELECT true');
 check('killed backends');
 
-# the server
-for (1 .. 2)
+# A postmaster that is killed leaves backends behind, which end when they notice.
+sub start_again
+{
+	for (1 .. 100)
+	{
+		return if $node->start(fail_ok => 1);
+		$node->{_pid} = undef;
+		usleep(200_000);
+	}
+	die 'the server does not start';
+}
+
+# the server: without a word to its backends, and at once
+for my $how ('kill', 'immediate')
 {
 	@runs = (load($beat, 8, 10), load($meter, 2, 10));
 	usleep(1_200_000);
-	$node->stop('immediate');
+	if ($how eq 'kill') { $node->kill9 }
+	else { $node->stop('immediate') }
 	$_->finish for @runs;
-	$node->start;
+	start_again();
+	check("server ended: $how");
 }
-check('killed server');
 
 # the end
 $node->safe_psql('postgres', 'SELECT platform.end_call_session(id) FROM platform.call_sessions');
