@@ -95,6 +95,8 @@ give_back(PlatformRow *row, MeterPart *part, CallSession *call, int64 excess)
 
 	if (part->error != NULL || !platform_row_lock_now(row))
 		return false;
+	/* Written first: the ledger ends reservations that are over in rows of live calls. */
+	platform_call_write(row, call);
 	given = platform_call_give_back(call, excess);
 	part->sum.tokens -= given;
 	return true;

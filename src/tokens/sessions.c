@@ -188,7 +188,11 @@ close_call(PlatformRow *row, Report *report, const CallCharge *charge)
 
 	platform_call_close(call, end, CALL_ENDED);
 	if (excess > 0)
+	{
+		/* Written first: the ledger ends reservations that are over in rows of live calls. */
+		platform_call_write(row, call);
 		given = platform_call_give_back(call, excess);
+	}
 	platform_call_bill(row, call, charge, report->at, &report->bill);
 	if (given == 0)
 		return;

@@ -113,6 +113,25 @@ SELECT status, charged, credit_cost, duration_seconds, reserved FROM platform.ca
 SELECT * FROM account WHERE user_id = 'ada';
 SELECT * FROM wrong;
 
+-- with a reservation that is over: closed by a report, and by the meter
+INSERT INTO platform.call_sessions (organization_id, room_id, mode, user_id, start_time, reserve_minutes)
+SELECT :org, 'over' || i, 'voice', 'ada', now() - interval '10 min', 2 FROM generate_series(1, 2) AS i;
+SELECT m.metered, m.tokens FROM platform.meter_active_sessions(at => now()) AS m;
+UPDATE platform.call_sessions SET reserved_until = now() - interval '1 s' WHERE reserved > 0;
+ALTER TABLE platform.user_accounts DISABLE TRIGGER USER;
+UPDATE platform.user_accounts SET held_until = now() - interval '1 s' WHERE organization_id = :org AND user_id = 'ada';
+SAVEPOINT over;
+SELECT h.status, h.billing, h.burned, h.charged FROM platform.call_sessions, platform.end_call_session(id, now() - interval '7 min') AS h WHERE room_id = 'over1';
+SELECT * FROM wrong;
+ROLLBACK TO over;
+UPDATE platform.call_sessions SET end_time = start_time + interval '3 min' WHERE room_id = 'over2';
+SELECT * FROM platform.meter_active_sessions(at => now());
+SELECT * FROM wrong;
+SELECT h.status, h.billing, h.burned, h.charged FROM platform.call_sessions, platform.end_call_session(id, now() - interval '7 min') AS h WHERE room_id = 'over1';
+SELECT * FROM account WHERE user_id = 'ada';
+SELECT * FROM wrong;
+ALTER TABLE platform.user_accounts ENABLE TRIGGER USER;
+
 -- when the ledger fails the end alone is noted, and the rest comes later: of a live call, and of one that had ended
 SELECT platform.start_call_session(:org, 'room', 'voice', 'ada', grace_seconds => NULL, at => now() - interval '10 min') AS one,
 	platform.start_call_session(:org, 'room', 'voice', 'ada', grace_seconds => NULL, at => now() - interval '10 min') AS two \gset
