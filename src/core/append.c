@@ -38,28 +38,6 @@ platform_append_register(PlatformAppendTable *table)
 	platform_cache_register(&table->cache);
 }
 
-static void
-append_find_columns(PlatformAppendTable *table, Relation relation)
-{
-	TupleDesc	tupdesc = RelationGetDescr(relation);
-
-	for (int i = 0; i < table->ncolumns; i++)
-	{
-		PlatformRowColumn *column = &table->columns[i];
-		AttrNumber	attnum = get_attnum(RelationGetRelid(relation), column->name);
-
-		if (attnum <= 0 || TupleDescAttr(tupdesc, attnum - 1)->atttypid != column->type)
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("table \"%s.%s\" does not have the form that this library writes",
-							PLATFORM_SCHEMA, table->cache.tables[0]),
-					 errdetail("It needs a column \"%s\" of type %s.",
-							   column->name, format_type_be(column->type)),
-					 errhint("Run SELECT * FROM platform.install().")));
-		table->attnums[i] = attnum;
-	}
-}
-
 static bool
 append_column_is_ours(PlatformAppendTable *table, AttrNumber attnum)
 {
@@ -130,7 +108,8 @@ append_resolve(PlatformAppendTable *table, Relation relation)
 	List	   *indexes = RelationGetIndexList(relation);
 	ListCell   *cell;
 
-	append_find_columns(table, relation);
+	platform_row_find_columns(table->cache.tables[0], relation, table->columns, table->ncolumns,
+							  table->attnums);
 	table->plain = relation->rd_rel->relkind == RELKIND_RELATION &&
 		!append_has_other_defaults(table, relation);
 	table->nindexes = 0;

@@ -54,30 +54,30 @@ platform_row_register(PlatformRowTable *table)
 }
 
 static void
-row_shape_error(PlatformRowTable *table, const char *detail)
+row_shape_error(const char *table, const char *detail)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("table \"%s.%s\" does not have the form that this library writes",
-					PLATFORM_SCHEMA, table->cache.tables[0]),
+					PLATFORM_SCHEMA, table),
 			 errdetail_internal("%s", detail),
 			 errhint("Run SELECT * FROM platform.install().")));
 }
 
-static void
-row_find_columns(PlatformRowTable *table, Relation relation)
+void
+platform_row_find_columns(const char *table, Relation relation,
+						  const PlatformRowColumn *columns, int ncolumns, AttrNumber *attnums)
 {
 	TupleDesc	tupdesc = RelationGetDescr(relation);
 
-	for (int i = 0; i < table->ncolumns; i++)
+	for (int i = 0; i < ncolumns; i++)
 	{
-		PlatformRowColumn *column = &table->columns[i];
-		AttrNumber	attnum = get_attnum(RelationGetRelid(relation), column->name);
+		AttrNumber	attnum = get_attnum(RelationGetRelid(relation), columns[i].name);
 
-		if (attnum <= 0 || TupleDescAttr(tupdesc, attnum - 1)->atttypid != column->type)
+		if (attnum <= 0 || TupleDescAttr(tupdesc, attnum - 1)->atttypid != columns[i].type)
 			row_shape_error(table, psprintf("It needs a column \"%s\" of type %s.",
-											column->name, format_type_be(column->type)));
-		table->attnums[i] = attnum;
+											columns[i].name, format_type_be(columns[i].type)));
+		attnums[i] = attnum;
 	}
 }
 
@@ -121,13 +121,13 @@ row_build_scankeys(PlatformRowTable *table, Relation index)
 static void
 row_resolve(PlatformRowTable *table, Relation relation)
 {
+	const char *name = table->cache.tables[0];
 	List	   *indexes;
 	ListCell   *cell;
 
 	if (relation->rd_rel->relkind != RELKIND_RELATION || relation->rd_rel->relam != HEAP_TABLE_AM_OID)
-		row_shape_error(table, "It must be an ordinary table.");
-	row_find_columns(table, relation);
-	table->last_xid = InvalidTransactionId;
+		row_shape_error(name, "It must be an ordinary table.");
+	platform_row_find_columns(name, relation, table->columns, table->ncolumns, table->attnums);
 
 	table->indexid = InvalidOid;
 	table->last_xid = InvalidTransactionId;
@@ -145,7 +145,7 @@ row_resolve(PlatformRowTable *table, Relation relation)
 	}
 	list_free(indexes);
 	if (!OidIsValid(table->indexid))
-		row_shape_error(table, "It needs its primary key.");
+		row_shape_error(name, "It needs its primary key.");
 }
 
 /* What heap access does not ask, being below the executor. */

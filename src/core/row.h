@@ -82,6 +82,14 @@ typedef enum PlatformRowResult
 	ROW_BUSY					/* a transaction in progress holds it */
 } PlatformRowResult;
 
+/*
+ * Attribute numbers of columns of platform.<table>, which is open; 55000 when
+ * one is missing or of another type.
+ */
+extern void platform_row_find_columns(const char *table, Relation relation,
+									  const PlatformRowColumn *columns, int ncolumns,
+									  AttrNumber *attnums);
+
 /* Once, from _PG_init. */
 extern void platform_row_register(PlatformRowTable *table);
 

@@ -12,7 +12,7 @@ $node->init(allows_streaming => 1);
 # Nobody else flushes: what is on disk was flushed by a commit.
 $node->append_conf('postgresql.conf', q{
 wal_writer_delay = 10s
-wal_writer_flush_after = 0
+wal_writer_flush_after = 1GB
 max_prepared_transactions = 5
 autovacuum = off
 checkpoint_timeout = 1h
