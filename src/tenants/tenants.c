@@ -8,7 +8,6 @@
 #include "utils/datum.h"
 #include "utils/rel.h"
 
-#include "core/error.h"
 #include "core/guard.h"
 #include "tenants/tenants.h"
 
@@ -76,31 +75,4 @@ platform_column_uuid(const TriggerData *trigger, HeapTuple row, AttrNumber colum
 											  column - 1)->attname),
 						RelationGetRelationName(trigger->tg_relation))));
 	return DatumGetUUIDP(value);
-}
-
-void
-platform_require_argument(FunctionCallInfo fcinfo, int number, const char *name)
-{
-	if (PG_ARGISNULL(number))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"%s\" cannot be null", name)));
-}
-
-void
-platform_no_such_organization(const pg_uuid_t *organization)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_PLATFORM_NOT_FOUND),
-			 errmsg("organization %s does not exist",
-					DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(organization))))));
-}
-
-void
-platform_no_such_user(const pg_uuid_t *user)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_PLATFORM_NOT_FOUND),
-			 errmsg("user %s does not exist",
-					DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(user))))));
 }

@@ -12,6 +12,7 @@
 #define PLATFORM_TENANTS_H
 
 #include "commands/trigger.h"
+#include "core/argument.h"
 #include "core/module.h"
 #include "core/touch.h"
 #include "utils/jsonb.h"
@@ -38,13 +39,6 @@ extern char *platform_column_text(const TriggerData *trigger, HeapTuple row, Att
 
 /* The uuid of the row's column; it has a value. */
 extern pg_uuid_t *platform_column_uuid(const TriggerData *trigger, HeapTuple row, AttrNumber column);
-
-/* 22004 naming the argument when it is null. */
-extern void platform_require_argument(FunctionCallInfo fcinfo, int number, const char *name);
-
-/* PT404. */
-pg_noreturn extern void platform_no_such_organization(const pg_uuid_t *organization);
-pg_noreturn extern void platform_no_such_user(const pg_uuid_t *user);
 
 /* Within platform_query_begin(); sees users that the caller may not. */
 extern bool platform_user_exists(const pg_uuid_t *user);
