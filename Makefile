@@ -8,7 +8,7 @@ ALL_HEADERS = $(wildcard src/*.h src/*/*.h)
 
 DATA_built = sql/platform--$(EXTVERSION).sql
 DATA = $(wildcard sql/platform--*--*.sql)
-EXTRA_CLEAN = .build_for results tmp_check regression.out regression.diffs
+EXTRA_CLEAN = .build_for results tmp_check regression.out regression.diffs test/peers/node_modules
 
 PG_CPPFLAGS = -I$(srcdir)/src
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers

@@ -2,6 +2,8 @@
 # prepare.sh - makes this machine ready to build and test, says what it installs,
 # and prints on its standard output the pg_config to use.
 #
+#	prepare.sh [peers]		peers: and for tests that ask other software's clients
+#
 # On Debian it installs the packages that are missing (root or sudo). A server
 # that it installs gets no cluster, existing clusters are not touched. On other
 # systems it checks and names what is missing.
@@ -65,6 +67,11 @@ if command -v apt-get >/dev/null; then
 	for package in make gcc libc6-dev libssl-dev libjansson-dev perl libipc-run-perl libio-pty-perl; do
 		is_installed "$package" || missing+=("$package")
 	done
+	if [[ ${1:-} == peers ]]; then
+		command -v node >/dev/null || missing+=(nodejs)
+		command -v npm >/dev/null || missing+=(npm)
+		is_installed ca-certificates || missing+=(ca-certificates)
+	fi
 	if [ -z "$(ls -d /usr/lib/postgresql/*/bin/postgres 2>/dev/null)" ] && [ -z "${PG_CONFIG:-}" ]; then refresh_lists; fi
 	version=$(wanted_version)
 	server=()

@@ -6,7 +6,8 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 . test/kit/lib.sh
 
-PG_CONFIG=$(test/kit/prepare.sh)
+SUITES=${SUITES:-regress isolation tap}
+PG_CONFIG=$(test/kit/prepare.sh "$([[ $SUITES == *tap* ]] && echo peers)")
 export PG_CONFIG
 build_and_install
 
@@ -70,7 +71,6 @@ tap=$(names test/t pl)
 for test in $regress $isolation; do
 	if [ ! -e "expected/$test.out" ]; then : >"$tree/expected/$test.out"; fi
 done
-SUITES=${SUITES:-regress isolation tap}
 
 if [[ $SUITES == *regress* && -n $regress ]]; then
 	say "regression tests"
