@@ -12,6 +12,7 @@
 #include "core/module.h"
 #include "core/settings.h"
 #include "features/features.h"
+#include "sessions/sessions.h"
 #include "tokens/tokens.h"
 
 PLATFORM_MODULE_MAGIC;
@@ -28,6 +29,7 @@ _PG_init(void)
 	platform_jwt_init();
 	platform_commit_init();
 	platform_features_init();
+	platform_sessions_init();
 	platform_tokens_init();
 	platform_settings_reserve();
 }
