@@ -4,6 +4,7 @@
  */
 #include "core/platform.h"
 
+#include "core/audit.h"
 #include "core/claims.h"
 #include "core/commit.h"
 #include "core/identity.h"
@@ -12,6 +13,7 @@
 #include "core/module.h"
 #include "core/settings.h"
 #include "features/features.h"
+#include "ops/ops.h"
 #include "sessions/sessions.h"
 #include "tokens/tokens.h"
 
@@ -28,8 +30,10 @@ _PG_init(void)
 	platform_jwk_init();
 	platform_jwt_init();
 	platform_commit_init();
+	platform_audit_init();
 	platform_features_init();
 	platform_sessions_init();
 	platform_tokens_init();
+	platform_ops_init();
 	platform_settings_reserve();
 }

@@ -22,12 +22,16 @@
 #include "nodes/primnodes.h"
 #include "executor/nodeModifyTable.h"
 #include "miscadmin.h"
+#include "partitioning/partbounds.h"
+#include "partitioning/partdesc.h"
 #include "rewrite/rewriteHandler.h"
 #include "tcop/utility.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/partcache.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 #include "core/append.h"
 #include "core/module.h"
@@ -125,14 +129,91 @@ append_resolve(PlatformAppendTable *table, Relation relation)
 		index_close(index, AccessShareLock);
 	}
 	list_free(indexes);
-	table->resolved = true;
+	table->resolved = RelationGetRelid(relation);
 }
 
-void
-platform_append_open(PlatformAppend *append, PlatformAppendTable *table, int capacity)
+/* The partition for a moment; InvalidOid when there is none. */
+static Oid
+append_find_partition(Relation parent, TimestampTz moment)
+{
+	PartitionKey key = RelationGetPartitionKey(parent);
+	PartitionDesc partitions = RelationGetPartitionDesc(parent, true);
+	PartitionBoundInfo bounds = partitions->boundinfo;
+	Datum		value = TimestampTzGetDatum(moment);
+	bool		is_equal;
+	int			place;
+
+	if (key->strategy != PARTITION_STRATEGY_RANGE || key->partnatts != 1 ||
+		key->parttypid[0] != TIMESTAMPTZOID)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s\" is not partitioned by the range of a timestamptz column",
+						RelationGetRelationName(parent))));
+	if (partitions->nparts == 0)
+		return InvalidOid;
+	place = bounds->indexes[1 + partition_range_datum_bsearch(key->partsupfunc, key->partcollation,
+															  bounds, 1, &value, &is_equal)];
+	if (place < 0)
+		place = bounds->default_index;
+	return place < 0 ? InvalidOid : partitions->oids[place];
+}
+
+/* Opens the partition; NULL when it has gone meanwhile. */
+static Relation
+append_open_partition(Relation parent, const TimestampTz *moment)
+{
+	Oid			partition = moment == NULL ? InvalidOid : append_find_partition(parent, *moment);
+
+	if (!OidIsValid(partition))
+		ereport(ERROR,
+				(errcode(ERRCODE_CHECK_VIOLATION),
+				 errmsg("table \"%s\" has no partition for the row", RelationGetRelationName(parent)),
+				 errhint("Run SELECT * FROM platform.create_log_partitions().")));
+	return try_relation_open(partition, RowExclusiveLock);
+}
+
+/*
+ * One attempt to open the table, and the partition in it. False when what is
+ * known of it turned out to be old.
+ */
+static bool
+append_try_open(PlatformAppend *append, PlatformAppendTable *table, const TimestampTz *moment)
 {
 	Relation	relation;
 
+	/* Taking a lock may bring news. */
+	append->parent = NULL;
+	relation = try_relation_open(table->cache.relids[0], RowExclusiveLock);
+	if (relation != NULL && table->cache.valid &&
+		relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+	{
+		append->parent = relation;
+		relation = append_open_partition(append->parent, moment);
+	}
+	if (relation != NULL && table->cache.valid)
+	{
+		if (table->resolved != RelationGetRelid(relation))
+		{
+			platform_cache_watch(&table->cache, RelationGetRelid(relation));
+			append_resolve(table, relation);
+		}
+		if (table->cache.valid)
+		{
+			append->relation = relation;
+			return true;
+		}
+	}
+	if (relation != NULL)
+		relation_close(relation, RowExclusiveLock);
+	if (append->parent != NULL)
+		relation_close(append->parent, RowExclusiveLock);
+	return false;
+}
+
+static void
+append_open(PlatformAppend *append, PlatformAppendTable *table, int capacity,
+			const TimestampTz *moment)
+{
 	if (XactReadOnly)
 		PreventCommandIfReadOnly("INSERT");
 	PreventCommandIfParallelMode("INSERT");
@@ -143,26 +224,16 @@ platform_append_open(PlatformAppend *append, PlatformAppendTable *table, int cap
 		if (!platform_cache_is_valid(&table->cache))
 		{
 			platform_cache_begin_fill(&table->cache);
-			table->resolved = false;
+			table->resolved = InvalidOid;
 			if (!OidIsValid(table->cache.relids[0]))
 				platform_relation_oid(table->cache.tables[0], false);
 		}
-		/* Taking the lock may bring news. */
-		relation = try_relation_open(table->cache.relids[0], RowExclusiveLock);
-		if (relation != NULL && table->cache.valid)
-		{
-			if (!table->resolved)
-				append_resolve(table, relation);
-			if (table->cache.valid)
-				break;
-		}
-		if (relation != NULL)
-			relation_close(relation, RowExclusiveLock);
+		if (append_try_open(append, table, moment))
+			break;
 		platform_cache_discard(&table->cache);
 	}
 
 	append->table = table;
-	append->relation = relation;
 	append->plain = table->plain;
 	for (int i = 0; append->plain && i < table->nindexes; i++)
 		append->index_relations[i] = index_open(table->indexes[i].indexid, RowExclusiveLock);
@@ -170,6 +241,19 @@ platform_append_open(PlatformAppend *append, PlatformAppendTable *table, int cap
 	append->nslots = 0;
 	append->count = 0;
 	append->capacity = capacity;
+}
+
+void
+platform_append_open(PlatformAppend *append, PlatformAppendTable *table, int capacity)
+{
+	append_open(append, table, capacity, NULL);
+}
+
+void
+platform_append_open_at(PlatformAppend *append, PlatformAppendTable *table, int capacity,
+						TimestampTz moment)
+{
+	append_open(append, table, capacity, &moment);
 }
 
 void
@@ -181,6 +265,8 @@ platform_append_close(PlatformAppend *append)
 	for (int i = 0; append->plain && i < append->table->nindexes; i++)
 		index_close(append->index_relations[i], NoLock);
 	table_close(append->relation, NoLock);
+	if (append->parent != NULL)
+		table_close(append->parent, NoLock);
 }
 
 TupleTableSlot *

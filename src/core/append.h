@@ -6,6 +6,9 @@
  * Rows are collected and written together: one heap record for many rows of a
  * page, then their index entries. Unique indexes are enforced.
  *
+ * A log may be partitioned by the range of a moment: then it is opened for one,
+ * and all rows collected must be of the same moment.
+ *
  * What it passes by: triggers, CHECKs, foreign keys, row security. Columns that
  * the list does not name get their defaults.
  */
@@ -40,7 +43,7 @@ typedef struct PlatformAppendTable
 	PlatformRowColumn columns[PLATFORM_ROW_MAX_COLUMNS];
 
 	/* private: found when the cache is filled */
-	bool		resolved;
+	Oid			resolved;		/* the table or partition that the rest is of */
 	bool		plain;			/* all indexes are in indexes[], no other defaults */
 	AttrNumber	attnums[PLATFORM_ROW_MAX_COLUMNS];
 	int			nindexes;
@@ -51,6 +54,7 @@ typedef struct PlatformAppendTable
 typedef struct PlatformAppend
 {
 	PlatformAppendTable *table;
+	Relation	parent;			/* NULL: not partitioned */
 	Relation	relation;
 	Relation	index_relations[PLATFORM_APPEND_MAX_INDEXES];
 	bool		plain;
@@ -68,6 +72,10 @@ extern void platform_append_register(PlatformAppendTable *table);
  * transaction. capacity: about how many rows are written at a time.
  */
 extern void platform_append_open(PlatformAppend *append, PlatformAppendTable *table, int capacity);
+
+/* The same for a table that may be partitioned: for rows of that moment. */
+extern void platform_append_open_at(PlatformAppend *append, PlatformAppendTable *table,
+									int capacity, TimestampTz moment);
 extern void platform_append_close(PlatformAppend *append);
 
 /*

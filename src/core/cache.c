@@ -38,6 +38,11 @@ cache_relation_changed(Datum arg, Oid relid)
 			cache->generation++;
 			continue;
 		}
+		if (OidIsValid(cache->watched) && cache->watched == relid)
+		{
+			platform_cache_discard(cache);
+			continue;
+		}
 		for (int i = 0; i < PLATFORM_CACHE_MAX_TABLES && cache->tables[i]; i++)
 		{
 			if (!OidIsValid(relid) || cache->relids[i] == relid ||
@@ -97,6 +102,7 @@ platform_cache_begin_fill(PlatformCache *cache)
 {
 	for (int i = 0; i < PLATFORM_CACHE_MAX_TABLES && cache->tables[i]; i++)
 		cache->relids[i] = platform_relation_oid(cache->tables[i], true);
+	cache->watched = InvalidOid;
 	cache->valid = true;
 }
 

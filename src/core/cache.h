@@ -31,6 +31,7 @@ typedef struct PlatformCache
 
 	/* private */
 	Oid			relids[PLATFORM_CACHE_MAX_TABLES];
+	Oid			watched;
 	bool		valid;
 	uint64		generation;		/* counts every loss of validity */
 	struct PlatformCache *next;
@@ -51,6 +52,13 @@ platform_cache_is_valid(PlatformCache *cache)
 
 /* Looks the tables up and marks the cache valid; call before reading them. */
 extern void platform_cache_begin_fill(PlatformCache *cache);
+
+/* A change of this relation discards the cache too, until it is filled anew. */
+static inline void
+platform_cache_watch(PlatformCache *cache, Oid relid)
+{
+	cache->watched = relid;
+}
 
 /* Discards one cache (a setting changed, memory ran out). */
 extern void platform_cache_discard(PlatformCache *cache);

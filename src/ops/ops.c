@@ -1,0 +1,59 @@
+/*
+ * ops.c
+ *	  What the functions of this module share: their arguments.
+ */
+#include "core/platform.h"
+
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+
+#include "core/argument.h"
+#include "core/error.h"
+#include "ops/ops.h"
+
+PlatformModule platform_ops_module = {"ops", 540, 0};
+
+char *
+platform_ops_optional_text(FunctionCallInfo fcinfo, int argument, const char *name, int most)
+{
+	text	   *value;
+	int			length;
+
+	if (PG_ARGISNULL(argument))
+		return NULL;
+	value = PG_GETARG_TEXT_PP(argument);
+	length = pg_mbstrlen_with_len(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
+	if (length < 1 || length > most)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must have 1 to %d characters", name, most)));
+	return text_to_cstring(value);
+}
+
+char *
+platform_ops_text(FunctionCallInfo fcinfo, int argument, const char *name, int most)
+{
+	platform_require_argument(fcinfo, argument, name);
+	return platform_ops_optional_text(fcinfo, argument, name, most);
+}
+
+const pg_uuid_t *
+platform_ops_optional_uuid(FunctionCallInfo fcinfo, int argument)
+{
+	return PG_ARGISNULL(argument) ? NULL : PG_GETARG_UUID_P(argument);
+}
+
+Jsonb *
+platform_ops_optional_object(FunctionCallInfo fcinfo, int argument, const char *name)
+{
+	Jsonb	   *json;
+
+	if (PG_ARGISNULL(argument))
+		return NULL;
+	json = PG_GETARG_JSONB_P(argument);
+	if (!JB_ROOT_IS_OBJECT(json))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must be an object", name)));
+	return json;
+}
