@@ -108,20 +108,32 @@ mac_context(PlatformHash hash)
 }
 
 void
-platform_hmac(PlatformHash hash, const void *key, size_t key_length,
-			  const void *data, size_t length, uint8 *mac)
+platform_mac_parts(PlatformHash hash, const void *key, size_t key_length,
+				   const PlatformBytes *parts, int nparts, uint8 *mac)
 {
 	static const uint8 no_key[1] = {0};
 	EVP_MAC_CTX *context = mac_context(hash);
 	size_t		size = 0;
+	bool		done;
 
 	/* a null pointer would mean the key of the call before */
-	if (context == NULL ||
-		EVP_MAC_init(context, key_length == 0 ? no_key : key, key_length, NULL) != 1 ||
-		EVP_MAC_update(context, data, length) != 1 ||
+	done = context != NULL &&
+		EVP_MAC_init(context, key_length == 0 ? no_key : key, key_length, NULL) == 1;
+	for (int i = 0; i < nparts && done; i++)
+		done = EVP_MAC_update(context, parts[i].data, parts[i].length) == 1;
+	if (!done ||
 		EVP_MAC_final(context, mac, &size, hashes[hash].size) != 1 ||
 		size != hashes[hash].size)
 		crypto_error("a message authentication code");
+}
+
+void
+platform_mac(PlatformHash hash, const void *key, size_t key_length,
+			 const void *data, size_t length, uint8 *mac)
+{
+	PlatformBytes part = {data, length};
+
+	platform_mac_parts(hash, key, key_length, &part, 1, mac);
 }
 
 bool

@@ -15,12 +15,26 @@ typedef enum PlatformHash
 
 #define PLATFORM_HASH_MAX_SIZE 64
 
+/* A stretch of bytes, somebody else's; data is NULL where there is none. */
+typedef struct PlatformBytes
+{
+	const uint8 *data;
+	size_t		length;
+} PlatformBytes;
+
 extern int	platform_hash_size(PlatformHash hash);
 
-/* Both write platform_hash_size() bytes. */
+/* These write platform_hash_size() bytes; a MAC is an HMAC (RFC 2104). */
 extern void platform_hash(PlatformHash hash, const void *data, size_t length, uint8 *digest);
-extern void platform_hmac(PlatformHash hash, const void *key, size_t key_length,
-						  const void *data, size_t length, uint8 *mac);
+extern void platform_mac(PlatformHash hash, const void *key, size_t key_length,
+						 const void *data, size_t length, uint8 *mac);
+
+/* The MAC of several parts, as if they were one. */
+extern void platform_mac_parts(PlatformHash hash, const void *key, size_t key_length,
+							   const PlatformBytes *parts, int nparts, uint8 *mac);
+
+/* The former name, which the SQL function hmac() needs. */
+#define platform_hmac platform_mac
 
 /* In a time that depends on the length only. */
 extern bool platform_bytes_equal(const void *a, const void *b, size_t length);

@@ -52,7 +52,7 @@ probe_hmac(PG_FUNCTION_ARGS)
 	bytea	   *data = PG_GETARG_BYTEA_PP(2);
 	uint8		mac[PLATFORM_HASH_MAX_SIZE];
 
-	platform_hmac(hash, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key),
+	platform_mac(hash, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key),
 				  VARDATA_ANY(data), VARSIZE_ANY_EXHDR(data), mac);
 	return make_bytea(mac, platform_hash_size(hash));
 }
