@@ -50,7 +50,7 @@ endif
 # The extension script: catalogues, then every module's functions, then the
 # migrations. OR REPLACE is for update scripts only: a trusted script must not
 # replace what somebody else put there.
-FUNCTIONS_SQL = $(sort $(wildcard src/*/functions.sql))
+FUNCTIONS_SQL = $(sort $(wildcard src/*/functions*.sql))
 MIGRATION_SQL = $(sort $(wildcard src/*/tables.sql src/*/wiring.sql src/*/migration_*.sql))
 DEMO_SQL = $(sort $(wildcard src/*/demo.sql))
 

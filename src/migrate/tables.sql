@@ -62,9 +62,9 @@ DROP TABLE IF EXISTS platform.member_roles, platform.table_kinds, platform.schem
 
 -- check: business keys are unique constraints
 SELECT k.table_name, b.name FROM platform.table_kinds k, LATERAL pg_catalog.unnest(k.business_keys) AS b (name)
-WHERE NOT EXISTS (SELECT 1 FROM pg_catalog.pg_constraint c
-	WHERE c.conrelid = pg_catalog.to_regclass('platform.' || pg_catalog.quote_ident(k.table_name))
-	  AND c.conname = b.name AND c.contype = 'u');
+WHERE NOT EXISTS (SELECT 1 FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+	WHERE i.indrelid = pg_catalog.to_regclass('platform.' || pg_catalog.quote_ident(k.table_name))
+	  AND c.relname = b.name AND i.indisunique);
 -- check: every table that has a kind exists
 SELECT k.table_name FROM platform.table_kinds k
 WHERE pg_catalog.to_regclass('platform.' || pg_catalog.quote_ident(k.table_name)) IS NULL;

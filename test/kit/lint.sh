@@ -97,7 +97,7 @@ awk 'FNR == 1 { start = 0 } /^{/ { start = FNR } /^}/ { if (start && FNR - start
 check "no function beyond 120 lines" "$tmp/found"
 
 # Each C function of SQL is found by its name, in the folder of its functions.sql.
-for file in src/*/functions.sql; do
+for file in src/*/functions*.sql; do
 	sed -n "s/.*AS 'MODULE_PATHNAME', '\([a-z0-9_]*\)'.*/\1/p" "$file" | sort -u | while read -r symbol; do
 		grep -qE "^PG_FUNCTION_INFO_V1\($symbol\)" "${file%/*}"/*.c || echo "$file: no PG_FUNCTION_INFO_V1($symbol) in ${file%/*}"
 	done
@@ -106,7 +106,7 @@ check "functions.sql and the C code stand in one folder" "$tmp/found"
 
 # The documentation names every function and setting; trigger functions that only
 # our own tables have are no interface.
-grep -hvE '^CREATE OR REPLACE FUNCTION platform\.(check|keep|record|refuse)_[a-z_]*\(\) RETURNS trigger' src/*/functions.sql |
+grep -hvE '^CREATE OR REPLACE FUNCTION platform\.(check|keep|record|refuse)_[a-z_]*\(\) RETURNS trigger' src/*/functions*.sql |
 	sed -n 's/^CREATE OR REPLACE FUNCTION platform\.\([a-z0-9_]*\)(.*/\1/p' | sort -u |
 	while read -r name; do grep -qw "$name" doc/*.md || echo "$name()"; done >"$tmp/found"
 check "every function is in doc/" "$tmp/found"

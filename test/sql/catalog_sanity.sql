@@ -123,6 +123,7 @@ WHERE contype = 'c' AND CASE WHEN array_length(conkey, 1) = 1
 SELECT relname, indexrelid::regclass FROM our_table t JOIN pg_index i ON i.indrelid = t.oid
 JOIN LATERAL (SELECT x.relname::text FROM pg_class x WHERE x.oid = i.indexrelid) n (iname) ON true
 WHERE NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = i.indexrelid AND c.contype <> 'f')
+	AND iname !~ '^idx_' -- names that older systems fixed
 	AND regexp_replace(iname, '\d$', '') <> pg_temp.server_name(relname, pg_temp.column_names(indrelid, indkey::int2[]), 'idx');
 SELECT relname, tgname FROM our_table t JOIN pg_trigger g ON g.tgrelid = t.oid
 WHERE NOT tgisinternal AND tgname !~ ('^' || relname || '_[a-z_]+$');
@@ -157,9 +158,10 @@ SELECT relname, indexrelid::regclass FROM tenant_table t JOIN pg_index i ON i.in
 JOIN LATERAL (SELECT x.relname::text FROM pg_class x WHERE x.oid = i.indexrelid) n (iname) ON true
 WHERE (indisunique OR indisexclusion) AND NOT tenant_column = ANY (indkey::int2[])
 	AND NOT iname = ANY (business_keys);
--- a listed key is a constraint of that table
+-- a listed key is unique in that table
 SELECT relname, b.name FROM our_table t, unnest(business_keys) b (name)
-WHERE NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = t.oid AND c.conname = b.name AND c.contype = 'u');
+WHERE NOT EXISTS (SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+	WHERE i.indrelid = t.oid AND c.relname = b.name AND i.indisunique);
 -- foreign keys between tenant tables hold the tenant key on both sides
 SELECT relname, conname FROM foreign_key
 WHERE kind = 'tenant' AND fkind = 'tenant'
