@@ -5,11 +5,11 @@
 #include "core/platform.h"
 
 #include "core/audit.h"
+#include "core/authenticate.h"
 #include "core/claims.h"
 #include "core/commit.h"
 #include "core/identity.h"
 #include "core/jwk.h"
-#include "core/jwt.h"
 #include "core/module.h"
 #include "core/settings.h"
 #include "features/features.h"
@@ -28,7 +28,7 @@ _PG_init(void)
 	platform_identity_init();
 	platform_claims_init();
 	platform_jwk_init();
-	platform_jwt_init();
+	platform_authenticate_init();
 	platform_commit_init();
 	platform_audit_init();
 	platform_features_init();

@@ -309,3 +309,36 @@ platform_signature_matches(const PlatformPublicKey *key, const void *data, size_
 		ERR_clear_error();
 	return matches;
 }
+
+/* ---- private keys ---- */
+
+void
+platform_ed25519_sign(const uint8 *private_key, const void *data, size_t length, uint8 *signature)
+{
+	EVP_PKEY   *pkey = EVP_PKEY_new_raw_private_key_ex(NULL, "ED25519", NULL, private_key, 32);
+	EVP_MD_CTX *context = EVP_MD_CTX_new();
+	size_t		size = 64;
+	bool		done;
+
+	done = pkey != NULL && context != NULL &&
+		EVP_DigestSignInit_ex(context, NULL, NULL, NULL, NULL, pkey, NULL) == 1 &&
+		EVP_DigestSign(context, signature, &size, data, length) == 1 &&
+		size == 64;
+	EVP_MD_CTX_free(context);
+	EVP_PKEY_free(pkey);
+	if (!done)
+		crypto_error("a signature");
+}
+
+void
+platform_ed25519_public(const uint8 *private_key, uint8 *public_key)
+{
+	EVP_PKEY   *pkey = EVP_PKEY_new_raw_private_key_ex(NULL, "ED25519", NULL, private_key, 32);
+	size_t		size = 32;
+	bool		done;
+
+	done = pkey != NULL && EVP_PKEY_get_raw_public_key(pkey, public_key, &size) == 1 && size == 32;
+	EVP_PKEY_free(pkey);
+	if (!done)
+		crypto_error("a public key");
+}

@@ -63,6 +63,14 @@ extern PlatformPublicKey *platform_p256_key(const uint8 *x, const uint8 *y);
 extern PlatformPublicKey *platform_ed25519_key(const uint8 *bytes);
 
 /*
+ * Ed25519 (RFC 8032) with a private key of 32 bytes: the signature's 64 bytes,
+ * and the public key's 32.
+ */
+extern void platform_ed25519_sign(const uint8 *private_key, const void *data, size_t length,
+								  uint8 *signature);
+extern void platform_ed25519_public(const uint8 *private_key, uint8 *public_key);
+
+/*
  * Is it the signature of the data?  ECDSA signatures are 64 bytes, r then s, as
  * in RFC 7518, section 3.4.
  */

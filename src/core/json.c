@@ -29,16 +29,28 @@ release_json(void *arg)
 	json_decref(((JsonHandle *) arg)->root);
 }
 
-const PlatformJson *
-platform_json_parse(const char *text, size_t length)
+static const PlatformJson *
+parse(const char *text, size_t length, size_t flags)
 {
 	JsonHandle *handle = palloc0(sizeof(JsonHandle));
 
 	handle->release.func = release_json;
 	handle->release.arg = handle;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &handle->release);
-	handle->root = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
+	handle->root = json_loadb(text, length, JSON_REJECT_DUPLICATES | flags, NULL);
 	return handle->root;
+}
+
+const PlatformJson *
+platform_json_parse(const char *text, size_t length)
+{
+	return parse(text, length, 0);
+}
+
+const PlatformJson *
+platform_json_parse_wide(const char *text, size_t length)
+{
+	return parse(text, length, JSON_DECODE_INT_AS_REAL);
 }
 
 bool

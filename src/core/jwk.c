@@ -78,6 +78,12 @@ platform_jwa(const char *name)
 	return JWA_UNKNOWN;
 }
 
+const char *
+platform_jwa_name(PlatformJwa algorithm)
+{
+	return algorithms[algorithm].name;
+}
+
 /* ---- one key ---- */
 
 static void
@@ -298,7 +304,7 @@ parse_keys(const Secret *text, MemoryContext context)
 		const char *fault = read_key(platform_json_item(array, i), &set->keys[set->count]);
 
 		if (fault == NULL)
-			set->count++;
+			set->keys[set->count++].number = (int) i + 1;
 		else
 			ereport(LOG,
 					(errmsg("key %d of file \"%s\" is ignored: %s", (int) i + 1, keys_file, fault)));

@@ -22,6 +22,7 @@ typedef struct PlatformJwk
 {
 	PlatformJwa algorithm;
 	const char *id;				/* kid, or NULL */
+	int			number;			/* in its list, from 1 */
 	uint8	   *secret;			/* of the HS algorithms */
 	size_t		secret_length;
 	PlatformPublicKey *public_key;	/* of the others */
@@ -37,6 +38,7 @@ extern void platform_jwk_init(void);
 
 /* The algorithm with that name (RFC 7518, RFC 8037), exactly. */
 extern PlatformJwa platform_jwa(const char *name);
+extern const char *platform_jwa_name(PlatformJwa algorithm);
 
 /*
  * The keys in the file that platform.jwt_keys_file names, read again when the

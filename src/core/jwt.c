@@ -8,32 +8,12 @@
  */
 #include "core/platform.h"
 
-#include "catalog/pg_type.h"
-#include "funcapi.h"
-#include "utils/builtins.h"
-#include "utils/guc.h"
-#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "core/base64.h"
 #include "core/crypto.h"
 #include "core/error.h"
-#include "core/jwk.h"
 #include "core/jwt.h"
-
-#define MAX_TOKEN_SIZE	(64 * 1024)
-#define LEEWAY_SECONDS	60
-
-/* A token cut at its dots; signed_length covers header and payload. */
-typedef struct TokenParts
-{
-	const PlatformJson *header;
-	const PlatformJson *payload;
-	const char *text;
-	size_t		signed_length;
-	uint8	   *signature;
-	int			signature_length;
-} TokenParts;
 
 static const struct
 {
@@ -52,271 +32,244 @@ static const struct
 	[JWT_WRONG_ISSUER] = {"WRONG_ISSUER", "token comes from another issuer"},
 	[JWT_WRONG_AUDIENCE] = {"WRONG_AUDIENCE", "token is meant for another audience"},
 	[JWT_BAD_CLAIMS] = {"BAD_CLAIMS", "token does not identify a user or organization"},
+	[JWT_WRONG_ALGORITHM] = {"WRONG_ALGORITHM", "token is signed with another algorithm than expected"},
 };
 
-static char *jwt_issuer = NULL;
-static char *jwt_audience = NULL;
+const char *
+platform_jwt_reason(PlatformJwtVerdict verdict)
+{
+	return verdicts[verdict].name;
+}
+
+void
+platform_jwt_refuse(PlatformJwtVerdict verdict)
+{
+	ereport(ERROR,
+			(errcode(verdict == JWT_EXPIRED ? ERRCODE_PLATFORM_EXPIRED :
+					 ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+			 errmsg("%s", verdicts[verdict].message)));
+}
+
+double
+platform_jwt_time(TimestampTz moment)
+{
+	return (double) moment / USECS_PER_SEC +
+		(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (double) SECS_PER_DAY;
+}
 
 /* ---- structure ---- */
 
-/* Decodes a segment; its bytes are in the current memory context. */
+/* Decodes a segment; its bytes, terminated, are in the current memory context. */
 static uint8 *
 decode_segment(const char *text, size_t length, int *decoded_length)
 {
-	uint8	   *bytes = palloc(PLATFORM_BASE64URL_DECODED(length));
+	uint8	   *bytes = palloc(PLATFORM_BASE64URL_DECODED(length) + 1);
 
 	*decoded_length = platform_base64url_decode(text, length, bytes);
-	return *decoded_length > 0 ? bytes : NULL;
+	if (*decoded_length <= 0)
+		return NULL;
+	bytes[*decoded_length] = '\0';
+	return bytes;
 }
 
-/* A segment that is a JSON object, or NULL. */
-static const PlatformJson *
-parse_segment(const char *text, size_t length)
+/* Exactly three segments, none empty, the first a JSON object. */
+bool
+platform_jwt_read(const char *token, size_t length, size_t length_max, PlatformJwt *jwt)
 {
-	int			decoded_length;
-	uint8	   *bytes = decode_segment(text, length, &decoded_length);
-	const PlatformJson *json = NULL;
-
-	if (bytes != NULL)
-		json = platform_json_parse((const char *) bytes, decoded_length);
-	return platform_json_is_object(json) ? json : NULL;
-}
-
-/* Exactly three segments, none empty. */
-static bool
-split_token(const char *text, size_t length, TokenParts *parts)
-{
-	const char *end = text + length;
-	const char *first = memchr(text, '.', length);
+	const char *end = token + length;
+	const char *first = memchr(token, '.', length);
 	const char *second = first == NULL ? NULL : memchr(first + 1, '.', end - first - 1);
+	uint8	   *header;
+	int			header_length;
 
-	if (second == NULL)
+	memset(jwt, 0, sizeof(PlatformJwt));
+	if (length > length_max || second == NULL || second == first + 1)
 		return false;
-	parts->text = text;
-	parts->signed_length = second - text;
-	parts->header = parse_segment(text, first - text);
-	parts->payload = parse_segment(first + 1, second - first - 1);
-	parts->signature = decode_segment(second + 1, end - second - 1, &parts->signature_length);
-	return parts->header != NULL && parts->payload != NULL && parts->signature != NULL;
+	jwt->text = token;
+	jwt->signed_length = second - token;
+	jwt->payload_segment = first + 1;
+	jwt->payload_segment_length = second - first - 1;
+	header = decode_segment(token, first - token, &header_length);
+	jwt->signature = decode_segment(second + 1, end - second - 1, &jwt->signature_length);
+	if (header == NULL || jwt->signature == NULL)
+		return false;
+	jwt->header = platform_json_parse((const char *) header, header_length);
+	return platform_json_is_object(jwt->header);
+}
+
+/* The payload of a token whose signature matches. */
+static bool
+read_payload(PlatformJwt *jwt)
+{
+	jwt->payload_text = (const char *) decode_segment(jwt->payload_segment,
+													  jwt->payload_segment_length,
+													  &jwt->payload_length);
+	if (jwt->payload_text == NULL)
+		return false;
+	jwt->payload = platform_json_parse_wide(jwt->payload_text, jwt->payload_length);
+	return platform_json_is_object(jwt->payload);
 }
 
 /* ---- signature ---- */
 
-static bool
-key_matches(const PlatformJwk *key, const TokenParts *parts)
+static PlatformHash
+hash_of(PlatformJwa algorithm)
 {
-	PlatformHash hash = key->algorithm == JWA_HS512 ? PLATFORM_SHA512 :
-		key->algorithm == JWA_HS384 ? PLATFORM_SHA384 : PLATFORM_SHA256;
+	return algorithm == JWA_HS512 ? PLATFORM_SHA512 :
+		algorithm == JWA_HS384 ? PLATFORM_SHA384 : PLATFORM_SHA256;
+}
+
+static bool
+key_matches(const PlatformJwk *key, const PlatformJwt *jwt)
+{
+	PlatformHash hash = hash_of(key->algorithm);
 	uint8		mac[PLATFORM_HASH_MAX_SIZE];
 
 	if (key->public_key != NULL)
-		return platform_signature_matches(key->public_key, parts->text, parts->signed_length,
-										  parts->signature, parts->signature_length);
-	if (parts->signature_length != platform_hash_size(hash))
+		return platform_signature_matches(key->public_key, jwt->text, jwt->signed_length,
+										  jwt->signature, jwt->signature_length);
+	if (jwt->signature_length != platform_hash_size(hash))
 		return false;
-	platform_hmac(hash, key->secret, key->secret_length, parts->text, parts->signed_length, mac);
-	return platform_bytes_equal(mac, parts->signature, parts->signature_length);
+	platform_hmac(hash, key->secret, key->secret_length, jwt->text, jwt->signed_length, mac);
+	return platform_bytes_equal(mac, jwt->signature, jwt->signature_length);
 }
 
 /*
- * Looks for the key that signed: of the header's kid when it has one, and in
- * any case of the header's algorithm.
+ * Looks for the key that signed: of the header's kid, when the rules want that,
+ * and in any case of the header's algorithm.  All are tried, so that the time
+ * does not tell which one it was.
  */
 static PlatformJwtVerdict
-verify_signature(const TokenParts *parts)
+verify_signature(PlatformJwt *jwt, const PlatformJwtRules *rules)
 {
-	const PlatformJwkSet *set = platform_jwk_set();
-	const PlatformJson *id_json = platform_json_get(parts->header, "kid");
+	const PlatformJson *id_json = platform_json_get(jwt->header, "kid");
 	const char *id = platform_json_text(id_json);
-	const char *name = platform_json_text(platform_json_get(parts->header, "alg"));
+	const char *name = platform_json_text(platform_json_get(jwt->header, "alg"));
 	PlatformJwa algorithm = name == NULL ? JWA_UNKNOWN : platform_jwa(name);
 	PlatformJwtVerdict verdict = JWT_UNKNOWN_KEY;
 
 	if (name == NULL || (id_json != NULL && id == NULL))
 		return JWT_MALFORMED;
-	if (algorithm == JWA_UNKNOWN || platform_json_has(parts->header, "crit"))
+	if (algorithm == JWA_UNKNOWN || platform_json_has(jwt->header, "crit"))
 		return JWT_UNSUPPORTED;
-	for (int i = 0; i < set->count; i++)
+	if ((rules->algorithms & JWT_ALGORITHM(algorithm)) == 0)
+		return JWT_WRONG_ALGORITHM;
+	for (int i = 0; i < rules->key_count; i++)
 	{
-		const PlatformJwk *key = &set->keys[i];
+		const PlatformJwk *key = &rules->keys[i];
 
 		if (key->algorithm != algorithm ||
-			(id != NULL && (key->id == NULL || strcmp(key->id, id) != 0)))
+			(id != NULL && !rules->any_id && (key->id == NULL || strcmp(key->id, id) != 0)))
 			continue;
-		if (key_matches(key, parts))
-			return JWT_VALID;
+		if (key_matches(key, jwt) && jwt->key == NULL)
+			jwt->key = key;
 		verdict = JWT_BAD_SIGNATURE;
 	}
-	return verdict;
+	return jwt->key != NULL ? JWT_VALID : verdict;
 }
 
 /* ---- claims ---- */
 
-/* Seconds since 1970 (RFC 7519, section 2: NumericDate). */
-static double
-unix_now(void)
+/* Reads a moment when it is there; false for one that is no number. */
+static bool
+read_time(const PlatformJson *payload, const char *claim, bool *present, double *moment)
 {
-	return (double) GetCurrentTimestamp() / USECS_PER_SEC +
-		(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (double) SECS_PER_DAY;
+	*present = platform_json_has(payload, claim);
+	return !*present || platform_json_number(platform_json_get(payload, claim), moment);
 }
 
 static PlatformJwtVerdict
-verify_times(const PlatformJson *payload)
+verify_times(const PlatformJson *payload, const PlatformJwtRules *rules)
 {
-	const PlatformJson *not_before = platform_json_get(payload, "nbf");
-	const PlatformJson *expiry = platform_json_get(payload, "exp");
-	double		now = unix_now();
-	double		moment;
+	double		expiry = 0;
+	double		not_before = 0;
+	double		issued = 0;
+	bool		expires;
+	bool		begins;
+	bool		has_issued;
 
-	if (expiry == NULL)
-		return JWT_NO_EXPIRY;
-	if (!platform_json_number(expiry, &moment))
+	if (!read_time(payload, "exp", &expires, &expiry) ||
+		!read_time(payload, "nbf", &begins, &not_before) ||
+		!read_time(payload, "iat", &has_issued, &issued))
 		return JWT_MALFORMED;
-	if (now >= moment + LEEWAY_SECONDS)
+	if (!expires && rules->needs_expiry)
+		return JWT_NO_EXPIRY;
+	if (expires && rules->now >= expiry + rules->leeway)
 		return JWT_EXPIRED;
-	if (not_before != NULL)
-	{
-		if (!platform_json_number(not_before, &moment))
-			return JWT_MALFORMED;
-		if (now < moment - LEEWAY_SECONDS)
-			return JWT_NOT_YET_VALID;
-	}
+	if (begins && rules->now < not_before - rules->leeway)
+		return JWT_NOT_YET_VALID;
 	return JWT_VALID;
+}
+
+static bool
+is_text(const PlatformJson *json, const char *expected)
+{
+	const char *text = platform_json_text(json);
+
+	return text != NULL && strcmp(text, expected) == 0;
 }
 
 /* Is the JSON that string, or an array with it? */
 static bool
 names(const PlatformJson *json, const char *expected)
 {
-	const char *text = platform_json_text(json);
-
-	if (text != NULL)
-		return strcmp(text, expected) == 0;
+	if (is_text(json, expected))
+		return true;
 	for (size_t i = 0; i < platform_json_length(json); i++)
-	{
-		text = platform_json_text(platform_json_item(json, i));
-		if (text != NULL && strcmp(text, expected) == 0)
+		if (is_text(platform_json_item(json, i), expected))
 			return true;
-	}
 	return false;
 }
 
 PlatformJwtVerdict
-platform_jwt_verify(const char *token, size_t length, PlatformClaims *claims)
+platform_jwt_judge(PlatformJwt *jwt, const PlatformJwtRules *rules)
 {
-	TokenParts	parts;
-	PlatformJwtVerdict verdict;
+	PlatformJwtVerdict verdict = verify_signature(jwt, rules);
 
-	if (length > MAX_TOKEN_SIZE || !split_token(token, length, &parts))
+	if (verdict != JWT_VALID)
+		return verdict;
+	if (!read_payload(jwt))
 		return JWT_MALFORMED;
-	verdict = verify_signature(&parts);
-	if (verdict == JWT_VALID)
-		verdict = verify_times(parts.payload);
+	verdict = verify_times(jwt->payload, rules);
 	if (verdict != JWT_VALID)
 		return verdict;
 
-	if (*jwt_issuer != '\0' && !names(platform_json_get(parts.payload, "iss"), jwt_issuer))
+	if (rules->issuer != NULL && !is_text(platform_json_get(jwt->payload, "iss"), rules->issuer))
 		return JWT_WRONG_ISSUER;
-	if (*jwt_audience != '\0' && !names(platform_json_get(parts.payload, "aud"), jwt_audience))
+	if (rules->audience != NULL && !names(platform_json_get(jwt->payload, "aud"), rules->audience))
 		return JWT_WRONG_AUDIENCE;
-	return platform_claims_read(parts.payload, claims) ? JWT_VALID : JWT_BAD_CLAIMS;
+	return JWT_VALID;
 }
 
-/* ---- SQL ---- */
+/* ---- signing ---- */
 
-PG_FUNCTION_INFO_V1(platform_authenticate);
-
-/*
- * platform.authenticate(jwt text, OUT organization_id uuid, OUT user_id uuid,
- *						 OUT subject text, OUT role text) returns record
- *
- * Acts as the one whom a signed token names, until the end of the transaction
- * or the rollback to a savepoint before the call; returns who that is.  The
- * token needs a key of platform.jwt_keys_file and an expiry; exp and nbf have
- * 60 s of leeway; platform.jwt_issuer and jwt_audience are compared when set.
- * Claims: sub, app_metadata.organization_id, app_metadata.platform_role (else
- * member).  Errors: 28000 with the reason for a token that is not valid, and
- * for NULL; PT410 for one that has expired; F0000 without keys.
- */
-Datum
-platform_authenticate(PG_FUNCTION_ARGS)
+text *
+platform_jwt_compose(PlatformJwa algorithm, const uint8 *key, size_t key_length,
+				  const char *header, size_t header_length,
+				  const char *payload, size_t payload_length)
 {
-	PlatformJwtVerdict verdict = JWT_MALFORMED;
-	PlatformClaims claims;
-	const pg_uuid_t *user;
-	TupleDesc	descriptor;
-	Datum		values[4] = {0};
-	bool		nulls[4] = {false};
+	text	   *token = palloc(VARHDRSZ + PLATFORM_BASE64URL_ENCODED(header_length) +
+							   PLATFORM_BASE64URL_ENCODED(payload_length) +
+							   PLATFORM_BASE64URL_ENCODED(PLATFORM_HASH_MAX_SIZE));
+	char	   *start = VARDATA(token);
+	char	   *end = start;
+	uint8		signature[PLATFORM_HASH_MAX_SIZE];
+	int			signature_length = 64;
 
-	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	if (!PG_ARGISNULL(0))
+	end += platform_base64url_encode((const uint8 *) header, header_length, end);
+	*end++ = '.';
+	end += platform_base64url_encode((const uint8 *) payload, payload_length, end);
+	if (algorithm == JWA_EDDSA)
+		platform_ed25519_sign(key, start, end - start, signature);
+	else
 	{
-		text	   *token = PG_GETARG_TEXT_PP(0);
+		PlatformHash hash = hash_of(algorithm);
 
-		verdict = platform_jwt_verify(VARDATA_ANY(token), VARSIZE_ANY_EXHDR(token), &claims);
+		signature_length = platform_hash_size(hash);
+		platform_hmac(hash, key, key_length, start, end - start, signature);
 	}
-	if (verdict != JWT_VALID)
-		ereport(ERROR,
-				(errcode(verdict == JWT_EXPIRED ? ERRCODE_PLATFORM_EXPIRED :
-						 ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-				 errmsg("%s", verdicts[verdict].message)));
-
-	platform_identity_set(claims.has_organization ? &claims.organization : NULL,
-						  claims.subject, claims.role);
-	user = platform_current_user();
-	nulls[0] = !claims.has_organization;
-	nulls[1] = user == NULL;
-	nulls[2] = claims.subject == NULL;
-	values[0] = UUIDPGetDatum(&claims.organization);
-	values[1] = UUIDPGetDatum(user);
-	if (claims.subject != NULL)
-		values[2] = CStringGetTextDatum(claims.subject);
-	values[3] = CStringGetTextDatum(claims.role == NULL ? "member" : claims.role);
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
-}
-
-PG_FUNCTION_INFO_V1(platform_check_jwt);
-
-/*
- * platform.check_jwt(jwt text, OUT valid boolean, OUT reason text) returns record
- *
- * What authenticate() would say, without acting on it: VALID, MALFORMED,
- * UNSUPPORTED, UNKNOWN_KEY, BAD_SIGNATURE, NO_EXPIRY, EXPIRED, NOT_YET_VALID,
- * WRONG_ISSUER, WRONG_AUDIENCE or BAD_CLAIMS.  NULL is malformed.  Errors:
- * F0000 without keys.
- */
-Datum
-platform_check_jwt(PG_FUNCTION_ARGS)
-{
-	PlatformJwtVerdict verdict = JWT_MALFORMED;
-	PlatformClaims claims;
-	TupleDesc	descriptor;
-	Datum		values[2];
-	bool		nulls[2] = {false};
-
-	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	if (!PG_ARGISNULL(0))
-	{
-		text	   *token = PG_GETARG_TEXT_PP(0);
-
-		verdict = platform_jwt_verify(VARDATA_ANY(token), VARSIZE_ANY_EXHDR(token), &claims);
-	}
-	values[0] = BoolGetDatum(verdict == JWT_VALID);
-	values[1] = CStringGetTextDatum(verdicts[verdict].name);
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
-}
-
-void
-platform_jwt_init(void)
-{
-	DefineCustomStringVariable("platform.jwt_issuer",
-							   "Claim iss that tokens must have; empty to accept any.",
-							   NULL, &jwt_issuer, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
-							   NULL, NULL, NULL);
-	DefineCustomStringVariable("platform.jwt_audience",
-							   "Claim aud that tokens must have; empty to accept any.",
-							   NULL, &jwt_audience, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
-							   NULL, NULL, NULL);
+	*end++ = '.';
+	end += platform_base64url_encode(signature, signature_length, end);
+	SET_VARSIZE(token, end - (char *) token);
+	return token;
 }

@@ -17,6 +17,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "core/argument.h"
 #include "core/error.h"
 #include "core/identity.h"
 #include "core/try.h"
@@ -179,19 +180,8 @@ free_units(const pg_uuid_t *organization, Datum feature, TimestampTz period_star
 static int64
 reserve_ttl(FunctionCallInfo fcinfo, int argument)
 {
-	Interval   *ttl;
-	int64		result;
-
 	platform_usage_not_null(fcinfo, argument, "ttl");
-	ttl = PG_GETARG_INTERVAL_P(argument);
-	if (ttl->month != 0 || ttl->day < 0 || ttl->day > RESERVE_DAYS_MAX ||
-		ttl->time > RESERVE_DAYS_MAX * USECS_PER_DAY || ttl->time < -RESERVE_DAYS_MAX * USECS_PER_DAY ||
-		(result = ttl->day * USECS_PER_DAY + ttl->time) <= 0 ||
-		result > RESERVE_DAYS_MAX * USECS_PER_DAY)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("ttl must be greater than zero and at most %d days", RESERVE_DAYS_MAX)));
-	return result;
+	return platform_require_interval(fcinfo, argument, "ttl", false, RESERVE_DAYS_MAX);
 }
 
 /* The reservation that was made when the key came first. */
