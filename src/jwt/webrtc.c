@@ -327,18 +327,6 @@ platform_twilio_voice_grant(PG_FUNCTION_ARGS)
 
 /* ---- TURN ---- */
 
-/* Base64 with padding of a SHA-1 MAC. */
-static char *
-base64(const uint8 *bytes, int length)
-{
-	bytea	   *value = palloc(VARHDRSZ + length);
-
-	SET_VARSIZE(value, VARHDRSZ + length);
-	memcpy(VARDATA(value), bytes, length);
-	return TextDatumGetCString(DirectFunctionCall2(binary_encode, PointerGetDatum(value),
-												   CStringGetTextDatum("base64")));
-}
-
 /*
  * What RTCPeerConnection takes as iceServers: one server with these addresses;
  * NULL without any.
@@ -407,7 +395,7 @@ platform_turn_credentials(PG_FUNCTION_ARGS)
 	uint8		mac[PLATFORM_HASH_MAX_SIZE];
 	char	   *username;
 	char	   *username_utf8;
-	char	   *credential;
+	char		credential[PLATFORM_BASE64_ENCODED(PLATFORM_HASH_MAX_SIZE)];
 	TimestampTz expires_at;
 	TupleDesc	descriptor;
 	Datum		values[4];
@@ -429,7 +417,7 @@ platform_turn_credentials(PG_FUNCTION_ARGS)
 				 errmsg("user_id is too long for a TURN username")));
 	secret = pg_server_to_any(secret, strlen(secret), PG_UTF8);
 	platform_hmac(PLATFORM_SHA1, secret, strlen(secret), username_utf8, strlen(username_utf8), mac);
-	credential = base64(mac, platform_hash_size(PLATFORM_SHA1));
+	platform_base64_encode(mac, platform_hash_size(PLATFORM_SHA1), credential);
 
 	values[0] = CStringGetTextDatum(username);
 	values[1] = CStringGetTextDatum(credential);
