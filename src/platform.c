@@ -8,9 +8,11 @@
 #include "core/authenticate.h"
 #include "core/claims.h"
 #include "core/commit.h"
+#include "core/data_key.h"
 #include "core/identity.h"
 #include "core/jwk.h"
 #include "core/module.h"
+#include "core/root_key.h"
 #include "core/settings.h"
 #include "features/features.h"
 #include "ops/ops.h"
@@ -31,6 +33,8 @@ _PG_init(void)
 	platform_authenticate_init();
 	platform_commit_init();
 	platform_audit_init();
+	platform_root_key_init();
+	platform_data_key_init();
 	platform_features_init();
 	platform_sessions_init();
 	platform_tokens_init();

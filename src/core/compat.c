@@ -5,6 +5,7 @@
 #include "core/platform.h"
 
 #include "miscadmin.h"
+#include "replication/message.h"
 #if PG_VERSION_NUM >= 170000
 #include "storage/procnumber.h"
 #else
@@ -32,5 +33,15 @@ platform_guc_malloc(Size size)
 	return guc_malloc(LOG, size);
 #else
 	return malloc(size);
+#endif
+}
+
+void
+platform_log_message(const char *prefix, const char *message, Size length)
+{
+#if PG_VERSION_NUM >= 170000
+	LogLogicalMessage(prefix, message, length, false, false);
+#else
+	LogLogicalMessage(prefix, message, length, false);
 #endif
 }

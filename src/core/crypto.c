@@ -50,9 +50,8 @@ static const struct
 
 static EVP_MAC_CTX *mac_contexts[lengthof(hashes)];
 
-/* The library's reason stays in the server's log: it can tell about a key. */
-static void
-crypto_error(const char *what)
+void
+platform_crypto_error(const char *what)
 {
 	unsigned long code = ERR_get_error();
 
@@ -76,7 +75,7 @@ platform_hash(PlatformHash hash, const void *data, size_t length, uint8 *digest)
 
 	if (EVP_Q_digest(NULL, hashes[hash].name, NULL, data, length, digest, &size) != 1 ||
 		size != hashes[hash].size)
-		crypto_error("a hash");
+		platform_crypto_error("a hash");
 }
 
 /* The backend's MAC context for a hash, or NULL. */
@@ -124,7 +123,7 @@ platform_mac_parts(PlatformHash hash, const void *key, size_t key_length,
 	if (!done ||
 		EVP_MAC_final(context, mac, &size, hashes[hash].size) != 1 ||
 		size != hashes[hash].size)
-		crypto_error("a message authentication code");
+		platform_crypto_error("a message authentication code");
 }
 
 void

@@ -46,6 +46,12 @@ extern void platform_random_bytes(void *bytes, size_t length);
 extern void platform_wipe(void *bytes, size_t length);
 
 /*
+ * Raises 38000: the library could not compute that.  Its reason stays in the
+ * server's log, for it can tell about a key.
+ */
+pg_noreturn extern void platform_crypto_error(const char *what);
+
+/*
  * Public keys.  Each constructor returns NULL when the parameters are no key of
  * that kind, or a weak one.  A key is freed with the memory context that was
  * current.  Numbers are big-endian.

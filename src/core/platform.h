@@ -51,4 +51,7 @@ extern int	platform_backend_number(void);
 /* Memory that the server frees as a setting's "extra"; NULL when there is none left. */
 extern void *platform_guc_malloc(Size size);
 
+/* A logical message that is there even when the transaction is rolled back. */
+extern void platform_log_message(const char *prefix, const char *message, Size length);
+
 #endif							/* PLATFORM_H */

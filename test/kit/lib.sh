@@ -42,8 +42,9 @@ find_pg_config() {
 }
 
 # cluster_start DIR [OPTION...]: makes a cluster in DIR, which must exist and be
-# empty, on the socket DIR and nothing else; superuser postgres. OPTIONs are
-# settings, name=value. Exports PGHOST, PGUSER and PGPORT.
+# empty, on the socket DIR and nothing else; superuser postgres. It has a root key
+# of its own, DIR/root_key. OPTIONs are settings, name=value. Exports PGHOST,
+# PGUSER and PGPORT.
 cluster_start() {
 	local dir=$1 bin setting
 	shift
@@ -52,7 +53,10 @@ cluster_start() {
 	(cd "$dir" && as_server "$bin/initdb" -D "$dir/data" -U postgres -A trust -E UTF8 \
 		--locale=C --no-sync --no-instructions) >"$dir/initdb.log" 2>&1 </dev/null \
 		|| { cat "$dir/initdb.log" >&2; die "initdb failed"; }
+	(umask 077; printf '1:%s\n' "$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')" >"$dir/root_key")
+	if [ "$(id -u)" = 0 ]; then chown postgres "$dir/root_key"; fi
 	{
+		echo "platform.root_key_file = '$dir/root_key'"
 		echo "listen_addresses = ''"
 		echo "unix_socket_directories = '$dir'"
 		echo "port = 5432"

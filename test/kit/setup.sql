@@ -34,6 +34,8 @@ SELECT 'GRANT platform_test_member TO platform_test_login'
 WHERE NOT pg_catalog.pg_has_role('platform_test_login', 'platform_test_member', 'MEMBER') \gexec
 
 SELECT platform.grant_member('platform_test_member');
+-- A root key, where the server has none: the kit's clusters do.
+SELECT platform.unlock(decode(repeat('5a', 32), 'hex')) WHERE current_setting('platform.root_key_file') = '';
 
 \o
 SET client_min_messages = notice;

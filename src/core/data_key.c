@@ -1,0 +1,523 @@
+/*
+ * data_key.c
+ *	  Data keys: one active key an organization and purpose.
+ *
+ * State: slots in key memory, sets of eight by a hash of organization, purpose
+ * and kind; within a set the one used longest ago gives way. A slot is
+ * overwritten when it does, and all of them when the cache is found invalid.
+ */
+#include "core/platform.h"
+
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+
+#include "core/cache.h"
+#include "core/crypto.h"
+#include "core/data_key.h"
+#include "core/key_memory.h"
+#include "core/nonce.h"
+#include "core/query.h"
+#include "core/row.h"
+
+#define SETS	32
+#define WAYS	8
+
+typedef struct KeySlot
+{
+	PlatformDataKey key;		/* id 0: empty */
+	bool		active;
+	uint8		kind;
+	uint8		purpose_length;
+	uint64		used;
+	pg_uuid_t	organization;
+	char		purpose[PLATFORM_PURPOSE_MAX];
+} KeySlot;
+
+PlatformModule platform_keys_module = {.name = "credentials", .version = 550};
+
+static PlatformCache cache = {
+	.name = "data keys",
+	.tables = {"data_keys", "root_keys"},
+};
+static uint64 root_generation = 0;
+
+static KeySlot (*slots)[WAYS] = NULL;
+static uint64 uses = 0;
+
+static const char *const kind_names[] = {
+	[DATA_KEY_SECRET] = "secret",
+	[DATA_KEY_INDEX] = "index",
+};
+
+void
+platform_data_key_init(void)
+{
+	platform_cache_register(&cache);
+}
+
+const char *
+platform_data_key_kind_name(PlatformDataKeyKind kind)
+{
+	return kind_names[kind];
+}
+
+void
+platform_require_purpose(const char *purpose)
+{
+	size_t		length = strlen(purpose);
+
+	if (length < 1 || length > PLATFORM_PURPOSE_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("purpose of a secret must have 1 to %d bytes", PLATFORM_PURPOSE_MAX)));
+}
+
+/* ---- slots ---- */
+
+/* Overwrites what is no longer to be trusted; cheap when all is. */
+static void
+validate_slots(void)
+{
+	if (slots == NULL)
+		slots = platform_key_memory(sizeof(KeySlot) * SETS * WAYS);
+	if (platform_cache_is_valid(&cache) && root_generation == platform_root_key_generation)
+		return;
+	platform_wipe(slots, sizeof(KeySlot) * SETS * WAYS);
+	platform_aead_forget();
+	root_generation = platform_root_key_generation;
+	platform_cache_begin_fill(&cache);
+}
+
+static KeySlot *
+key_set(const pg_uuid_t *organization, const char *purpose, size_t length)
+{
+	uint32		hash = hash_bytes_extended((const unsigned char *) purpose, (int) length,
+										   hash_bytes(organization->data, UUID_LEN));
+
+	return slots[hash % SETS];
+}
+
+/* The slot of the active key (id 0) or of the key with that id, or NULL. */
+static KeySlot *
+find_slot(const pg_uuid_t *organization, const char *purpose, PlatformDataKeyKind kind, int32 id)
+{
+	size_t		length = strlen(purpose);
+	KeySlot    *set = key_set(organization, purpose, length);
+
+	for (int i = 0; i < WAYS; i++)
+	{
+		KeySlot    *slot = &set[i];
+
+		if (slot->key.id != 0 && (id == 0 ? slot->active : slot->key.id == id) &&
+			slot->kind == kind && slot->purpose_length == length &&
+			platform_uuid_equal(&slot->organization, organization) &&
+			memcmp(slot->purpose, purpose, length) == 0)
+		{
+			slot->used = ++uses;
+			return slot;
+		}
+	}
+	return NULL;
+}
+
+/* Keeps the key and overwrites its bytes. */
+static KeySlot *
+fill_slot(const PlatformDataKeyRow *row, bool active, uint8 *bytes)
+{
+	KeySlot    *set = key_set(row->organization, row->purpose, strlen(row->purpose));
+	KeySlot    *slot = &set[0];
+
+	for (int i = 1; i < WAYS; i++)
+		if (set[i].used < slot->used)
+			slot = &set[i];
+	platform_wipe(slot, sizeof(KeySlot));
+	memcpy(slot->key.bytes, bytes, sizeof(slot->key.bytes));
+	platform_wipe(bytes, sizeof(slot->key.bytes));
+	platform_xaes_mask(slot->key.bytes, slot->key.mask);
+	slot->active = active;
+	slot->kind = (uint8) row->kind;
+	slot->purpose_length = (uint8) strlen(row->purpose);
+	memcpy(slot->purpose, row->purpose, slot->purpose_length);
+	slot->organization = *row->organization;
+	slot->used = ++uses;
+	slot->key.id = row->id;
+	return slot;
+}
+
+/* ---- wrapping ---- */
+
+static void
+wrapping_aad(const PlatformDataKeyRow *row, const PlatformRootKey *root, PlatformAadBuffer *aad)
+{
+	const char *kind = kind_names[row->kind];
+
+	aad->length = 0;
+	platform_aad_append_part(aad, PLATFORM_AAD_LABEL, strlen(PLATFORM_AAD_LABEL));
+	platform_aad_append_part(aad, kind, strlen(kind));
+	platform_aad_append_number(aad, (uint32) root->version);
+	platform_aad_append_number(aad, (uint32) row->id);
+	platform_aad_append_part(aad, row->organization->data, UUID_LEN);
+	platform_aad_append_part(aad, row->purpose, strlen(row->purpose));
+}
+
+void
+platform_data_key_wrap(const PlatformDataKeyRow *row, const PlatformRootKey *root,
+					   const uint8 *key, uint8 *wrapped)
+{
+	PlatformAadBuffer aad;
+
+	wrapping_aad(row, root, &aad);
+	platform_draw_nonce(wrapped, PLATFORM_GCM_NONCE_SIZE);
+	platform_gcm_seal(root->wrapping_key, wrapped, platform_aad(&aad),
+					  key, PLATFORM_AEAD_KEY_SIZE, wrapped + PLATFORM_GCM_NONCE_SIZE);
+}
+
+bool
+platform_data_key_unwrap(const PlatformDataKeyRow *row, const PlatformRootKey *root,
+						 const uint8 *wrapped, uint8 *key)
+{
+	PlatformAadBuffer aad;
+
+	wrapping_aad(row, root, &aad);
+	return platform_gcm_open(root->wrapping_key, wrapped, platform_aad(&aad),
+							 wrapped + PLATFORM_GCM_NONCE_SIZE,
+							 PLATFORM_AEAD_KEY_SIZE + PLATFORM_AEAD_TAG_SIZE, key);
+}
+
+/* ---- reading ---- */
+
+/* The bytes of a bytea column that has that length. */
+static const uint8 *
+row_bytes(uint64 row, int column, Size length)
+{
+	bool		isnull;
+	bytea	   *value = DatumGetByteaPP(platform_row_datum(row, column, &isnull));
+
+	if (isnull || VARSIZE_ANY_EXHDR(value) != length)
+		elog(ERROR, "unexpected length of a key");
+	return (const uint8 *) VARDATA_ANY(value);
+}
+
+static KeySlot *
+key_unknown(const PlatformDataKeyRow *row, PlatformKeyFault *fault)
+{
+	platform_key_fault(fault, KEY_UNKNOWN, "no such data key",
+					   row->id == 0 ? "There is none for that organization and purpose yet." :
+					   psprintf("It has the number %d for that organization and purpose.", row->id),
+					   NULL);
+	return NULL;
+}
+
+/* Unwraps a key that was read into the row; wrapped was, too. */
+static KeySlot *
+unwrap_slot(const PlatformDataKeyRow *row, bool active, int32 root_version,
+			const uint8 *check_value, const uint8 *wrapped, PlatformKeyFault *fault)
+{
+	const PlatformRootKey *root = platform_root_key_checked(root_version, check_value, fault);
+	uint8		bytes[PLATFORM_AEAD_KEY_SIZE];
+
+	if (root == NULL)
+		return NULL;
+	if (!platform_data_key_unwrap(row, root, wrapped, bytes))
+	{
+		platform_key_fault(fault, KEY_NOT_AUTHENTIC, "data key is not authentic",
+						   psprintf("Data key %d is not what root key version %d has wrapped for that organization and purpose.",
+									row->id, root_version), NULL);
+		return NULL;
+	}
+	/* the root key's source may have been looked at anew */
+	validate_slots();
+	return fill_slot(row, active, bytes);
+}
+
+/* Reads the active key (row->id 0) or the one with the id. */
+static KeySlot *
+load_slot(PlatformDataKeyRow *row, PlatformKeyFault *fault)
+{
+	static PlatformQuery find =
+		PLATFORM_QUERY(QUERY_READ | QUERY_LATEST | QUERY_OWNER,
+					   "SELECT k.id, k.state OPERATOR(pg_catalog.=) 'active',"
+					   " k.root_version, k.wrapped, r.check_value"
+					   " FROM platform.data_keys k"
+					   " LEFT JOIN platform.root_keys r ON r.version OPERATOR(pg_catalog.=) k.root_version"
+					   " WHERE k.organization_id OPERATOR(pg_catalog.=) $1"
+					   " AND k.id OPERATOR(pg_catalog.=) $2"
+					   " AND k.purpose OPERATOR(pg_catalog.=) $3"
+					   " AND k.kind OPERATOR(pg_catalog.=) $4",
+					   UUIDOID, INT4OID, TEXTOID, TEXTOID);
+	static PlatformQuery find_active =
+		PLATFORM_QUERY(QUERY_READ | QUERY_LATEST | QUERY_OWNER,
+					   "SELECT k.id, true, k.root_version, k.wrapped, r.check_value"
+					   " FROM platform.data_keys k"
+					   " LEFT JOIN platform.root_keys r ON r.version OPERATOR(pg_catalog.=) k.root_version"
+					   " WHERE k.organization_id OPERATOR(pg_catalog.=) $1"
+					   " AND k.id OPERATOR(pg_catalog.<>) $2"
+					   " AND k.purpose OPERATOR(pg_catalog.=) $3"
+					   " AND k.kind OPERATOR(pg_catalog.=) $4"
+					   " AND k.state OPERATOR(pg_catalog.=) 'active'",
+					   UUIDOID, INT4OID, TEXTOID, TEXTOID);
+	Datum		values[4] = {
+		UUIDPGetDatum(row->organization),
+		Int32GetDatum(row->id),
+		CStringGetTextDatum(row->purpose),
+		CStringGetTextDatum(kind_names[row->kind]),
+	};
+	uint8		wrapped[PLATFORM_WRAPPED_KEY_SIZE];
+	uint8		check_value[PLATFORM_CHECK_VALUE_SIZE];
+	bool		active;
+	bool		destroyed;
+	int32		root_version;
+
+	platform_query_begin();
+	if (platform_query_run(row->id == 0 ? &find_active : &find, values, NULL) == 0)
+	{
+		platform_query_end();
+		return key_unknown(row, fault);
+	}
+	row->id = platform_row_int32(0, 1);
+	active = platform_row_bool(0, 2);
+	root_version = platform_row_int32(0, 3);
+	platform_row_datum(0, 4, &destroyed);
+	if (!destroyed)
+	{
+		memcpy(wrapped, row_bytes(0, 4, sizeof(wrapped)), sizeof(wrapped));
+		memcpy(check_value, row_bytes(0, 5, sizeof(check_value)), sizeof(check_value));
+	}
+	platform_query_end();
+	if (destroyed)
+	{
+		platform_key_fault(fault, KEY_DESTROYED, "data key has been destroyed",
+						   psprintf("What was encrypted under data key %d cannot be read any more.", row->id),
+						   NULL);
+		return NULL;
+	}
+	return unwrap_slot(row, active, root_version, check_value, wrapped, fault);
+}
+
+static const PlatformDataKey *
+find_key(const pg_uuid_t *organization, const char *purpose, PlatformDataKeyKind kind,
+		 int32 id, PlatformKeyFault *fault)
+{
+	PlatformDataKeyRow row = {organization, purpose, kind, id};
+	KeySlot    *slot;
+
+	validate_slots();
+	slot = find_slot(organization, purpose, kind, id);
+	if (slot == NULL)
+		slot = load_slot(&row, fault);
+	return slot == NULL ? NULL : &slot->key;
+}
+
+const PlatformDataKey *
+platform_data_key_find(const pg_uuid_t *organization, const char *purpose, int32 id,
+					   PlatformKeyFault *fault)
+{
+	PlatformDataKeyRow row = {organization, purpose, DATA_KEY_SECRET, id};
+
+	if (id <= 0)
+	{
+		key_unknown(&row, fault);
+		return NULL;
+	}
+	return find_key(organization, purpose, DATA_KEY_SECRET, id, fault);
+}
+
+const PlatformDataKey *
+platform_data_key_existing(const pg_uuid_t *organization, const char *purpose,
+						   PlatformDataKeyKind kind, PlatformKeyFault *fault)
+{
+	return find_key(organization, purpose, kind, 0, fault);
+}
+
+/* ---- locks ---- */
+
+static void
+lock_table(const char *name, LOCKMODE mode)
+{
+	LockRelationOid(platform_relation_oid(name, false), mode);
+}
+
+void
+platform_data_keys_share(void)
+{
+	/* the cache knows the Oid, as of its last fill; a new table empties it */
+	if (OidIsValid(cache.relids[0]))
+		LockRelationOid(cache.relids[0], RowShareLock);
+	else
+		lock_table("data_keys", RowShareLock);
+}
+
+void
+platform_root_keys_share(void)
+{
+	lock_table("root_keys", RowShareLock);
+}
+
+void
+platform_data_keys_exclude(void)
+{
+	lock_table("data_keys", ExclusiveLock);
+}
+
+void
+platform_root_keys_exclude(void)
+{
+	lock_table("root_keys", ExclusiveLock);
+}
+
+void
+platform_data_key_mutex(const pg_uuid_t *organization, const char *purpose)
+{
+	static const char space[] = "platform.data_keys";
+
+	platform_mutex_lock(hash_bytes_extended((const unsigned char *) purpose, (int) strlen(purpose),
+											hash_bytes_extended(organization->data, UUID_LEN,
+																hash_bytes((const unsigned char *) space, strlen(space)))));
+}
+
+/* ---- making ---- */
+
+static bool
+read_active_root(int32 *version, uint8 *check_value)
+{
+	static PlatformQuery find =
+		PLATFORM_QUERY(QUERY_READ | QUERY_LATEST | QUERY_OWNER,
+					   "SELECT version, check_value FROM platform.root_keys"
+					   " WHERE state OPERATOR(pg_catalog.=) 'active'");
+
+	if (platform_query_run(&find, NULL, NULL) == 0)
+		return false;
+	*version = platform_row_int32(0, 1);
+	memcpy(check_value, row_bytes(0, 2, PLATFORM_CHECK_VALUE_SIZE), PLATFORM_CHECK_VALUE_SIZE);
+	return true;
+}
+
+/* Records the check value of the first root key. */
+static void
+record_first_root(int32 *version, uint8 *check_value)
+{
+	static PlatformQuery insert =
+		PLATFORM_QUERY(QUERY_OWNER,
+					   "INSERT INTO platform.root_keys (version, check_value, state)"
+					   " VALUES ($1, $2, 'active')",
+					   INT4OID, BYTEAOID);
+	PlatformKeyFault fault;
+	const PlatformRootKey *root;
+	bytea	   *value = palloc(VARHDRSZ + PLATFORM_CHECK_VALUE_SIZE);
+	Datum		values[2];
+
+	platform_data_key_mutex(&platform_nil_uuid, "root");
+	if (read_active_root(version, check_value))
+		return;
+	root = platform_root_key_find(0, &fault);
+	if (root == NULL)
+		platform_key_fault_raise(&fault);
+	*version = root->version;
+	memcpy(check_value, root->check_value, PLATFORM_CHECK_VALUE_SIZE);
+	SET_VARSIZE(value, VARHDRSZ + PLATFORM_CHECK_VALUE_SIZE);
+	memcpy(VARDATA(value), check_value, PLATFORM_CHECK_VALUE_SIZE);
+	values[0] = Int32GetDatum(*version);
+	values[1] = PointerGetDatum(value);
+	platform_query_run(&insert, values, NULL);
+}
+
+const PlatformRootKey *
+platform_root_key_active(void)
+{
+	PlatformKeyFault fault;
+	const PlatformRootKey *root;
+	uint8		check_value[PLATFORM_CHECK_VALUE_SIZE];
+	int32		version;
+
+	platform_query_begin();
+	if (!read_active_root(&version, check_value))
+		record_first_root(&version, check_value);
+	platform_query_end();
+	root = platform_root_key_checked(version, check_value, &fault);
+	if (root == NULL)
+		platform_key_fault_raise(&fault);
+	return root;
+}
+
+/* A number that no key of the organization has; scarce enough to guess none. */
+static int32
+new_key_id(const pg_uuid_t *organization)
+{
+	static PlatformQuery taken =
+		PLATFORM_QUERY(QUERY_READ | QUERY_LATEST | QUERY_OWNER,
+					   "SELECT 1 FROM platform.data_keys"
+					   " WHERE organization_id OPERATOR(pg_catalog.=) $1"
+					   " AND id OPERATOR(pg_catalog.=) $2",
+					   UUIDOID, INT4OID);
+	Datum		values[2] = {UUIDPGetDatum(organization), 0};
+	int32		id;
+
+	do
+	{
+		platform_random_bytes(&id, sizeof(id));
+		id &= PG_INT32_MAX;
+		values[1] = Int32GetDatum(id);
+	} while (id == 0 || platform_query_run(&taken, values, NULL) > 0);
+	return id;
+}
+
+int32
+platform_data_key_create(const pg_uuid_t *organization, const char *purpose,
+						 PlatformDataKeyKind kind)
+{
+	static PlatformQuery insert =
+		PLATFORM_QUERY(QUERY_OWNER,
+					   "INSERT INTO platform.data_keys"
+					   " (id, organization_id, purpose, kind, state, root_version, wrapped)"
+					   " VALUES ($1, $2, $3, $4, 'active', $5, $6)",
+					   INT4OID, UUIDOID, TEXTOID, TEXTOID, INT4OID, BYTEAOID);
+	const PlatformRootKey *root = platform_root_key_active();
+	PlatformDataKeyRow row = {organization, purpose, kind, 0};
+	uint8		bytes[PLATFORM_AEAD_KEY_SIZE];
+	bytea	   *wrapped = palloc(VARHDRSZ + PLATFORM_WRAPPED_KEY_SIZE);
+	Datum		values[6];
+
+	platform_query_begin();
+	row.id = new_key_id(organization);
+	SET_VARSIZE(wrapped, VARHDRSZ + PLATFORM_WRAPPED_KEY_SIZE);
+	platform_random_bytes(bytes, sizeof(bytes));
+	platform_data_key_wrap(&row, root, bytes, (uint8 *) VARDATA(wrapped));
+	platform_wipe(bytes, sizeof(bytes));
+	values[0] = Int32GetDatum(row.id);
+	values[1] = UUIDPGetDatum(organization);
+	values[2] = CStringGetTextDatum(purpose);
+	values[3] = CStringGetTextDatum(kind_names[kind]);
+	values[4] = Int32GetDatum(root->version);
+	values[5] = PointerGetDatum(wrapped);
+	platform_query_run(&insert, values, NULL);
+	platform_query_end();
+	return row.id;
+}
+
+const PlatformDataKey *
+platform_data_key_active(const pg_uuid_t *organization, const char *purpose,
+						 PlatformDataKeyKind kind)
+{
+	PlatformKeyFault fault;
+	const PlatformDataKey *key;
+
+	/* first the lock: then what is destroyed by now is known to be */
+	platform_data_keys_share();
+	key = platform_data_key_existing(organization, purpose, kind, &fault);
+	if (key == NULL && fault.reason == KEY_UNKNOWN)
+	{
+		platform_root_keys_share();
+		platform_data_key_mutex(organization, purpose);
+		key = platform_data_key_existing(organization, purpose, kind, &fault);
+		if (key == NULL && fault.reason == KEY_UNKNOWN)
+		{
+			platform_data_key_create(organization, purpose, kind);
+			key = platform_data_key_existing(organization, purpose, kind, &fault);
+		}
+	}
+	if (key == NULL)
+		platform_key_fault_raise(&fault);
+	return key;
+}

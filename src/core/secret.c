@@ -1,0 +1,353 @@
+/*
+ * secret.c
+ *	  Encrypting and decrypting secrets: envelopes.
+ */
+#include "core/platform.h"
+
+#include "catalog/namespace.h"
+#include "mb/pg_wchar.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+
+#include "core/base64.h"
+#include "core/crypto.h"
+#include "core/data_key.h"
+#include "core/nonce.h"
+#include "core/secret.h"
+
+#define ENVELOPE_FORMAT		1
+#define HEADER_SIZE			6
+
+typedef enum Suite
+{
+	SUITE_GCM = 1,
+	SUITE_XAES = 2
+} Suite;
+
+static const int suite_in_use = SUITE_XAES;
+
+static int
+nonce_size(int suite)
+{
+	return suite == SUITE_XAES ? PLATFORM_XAES_NONCE_SIZE : PLATFORM_GCM_NONCE_SIZE;
+}
+
+/* The number of a key in an envelope. */
+static int32
+header_key_id(const uint8 *header)
+{
+	return (int32) ((uint32) header[2] << 24 | header[3] << 16 | header[4] << 8 | header[5]);
+}
+
+static void
+place_aad(const PlatformSecretPlace *place, const uint8 *header, PlatformAadBuffer *aad)
+{
+	const char *pointer = place->pointer == NULL ? "" : place->pointer;
+	size_t		length = strlen(pointer);
+
+	platform_require_purpose(place->purpose);
+	if (length > PLATFORM_POINTER_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("pointer of a secret cannot have more than %d bytes", PLATFORM_POINTER_MAX)));
+	aad->length = 0;
+	platform_aad_append(aad, header, HEADER_SIZE);
+	platform_aad_append_part(aad, PLATFORM_AAD_LABEL, strlen(PLATFORM_AAD_LABEL));
+	platform_aad_append_part(aad, place->purpose, strlen(place->purpose));
+	platform_aad_append_part(aad, place->organization->data, UUID_LEN);
+	platform_aad_append_part(aad, place->row->data, UUID_LEN);
+	platform_aad_append_part(aad, pointer, length);
+}
+
+/* ---- envelopes ---- */
+
+/* Reads the first bytes of the text form; false when it is none of ours. */
+static bool
+read_header(const char *text, size_t length, uint8 *header)
+{
+	size_t		least = ((HEADER_SIZE + PLATFORM_GCM_NONCE_SIZE + PLATFORM_AEAD_TAG_SIZE) * 4 + 2) / 3;
+
+	return length >= least &&
+		platform_base64url_decode(text, HEADER_SIZE / 3 * 4, header) == HEADER_SIZE &&
+		header[0] != 0 && header[1] != 0;
+}
+
+/* Decodes the whole envelope into memory of its own; -1 when it is none. */
+static int
+read_envelope(const char *text, size_t length, uint8 **envelope)
+{
+	uint8		header[HEADER_SIZE];
+
+	if (!read_header(text, length, header))
+		return -1;
+	*envelope = palloc(PLATFORM_BASE64URL_DECODED(length));
+	return platform_base64url_decode(text, length, *envelope);
+}
+
+bool
+platform_secret_is_envelope(const char *text, size_t length)
+{
+	uint8	   *envelope = NULL;
+	int			size = read_envelope(text, length, &envelope);
+	bool		valid = size > HEADER_SIZE && envelope[0] == ENVELOPE_FORMAT &&
+		(envelope[1] == SUITE_GCM || envelope[1] == SUITE_XAES) &&
+		size >= HEADER_SIZE + nonce_size(envelope[1]) + PLATFORM_AEAD_TAG_SIZE &&
+		header_key_id(envelope) > 0;
+
+	if (envelope != NULL)
+		pfree(envelope);
+	return valid;
+}
+
+int32
+platform_secret_key_id(const char *text, size_t length)
+{
+	uint8		header[HEADER_SIZE];
+
+	return platform_secret_is_envelope(text, length) && read_header(text, length, header) ?
+		header_key_id(header) : 0;
+}
+
+bool
+platform_secret_is_current(const PlatformSecretPlace *place, const char *text, size_t length)
+{
+	PlatformKeyFault fault;
+	const PlatformDataKey *key;
+	uint8		header[HEADER_SIZE];
+
+	if (!platform_secret_is_envelope(text, length) || !read_header(text, length, header))
+		return false;
+	key = platform_data_key_existing(place->organization, place->purpose, DATA_KEY_SECRET, &fault);
+	if (key == NULL && fault.reason != KEY_UNKNOWN)
+		platform_key_fault_raise(&fault);
+	return key != NULL && key->id == header_key_id(header) && header[1] == suite_in_use;
+}
+
+/* ---- encrypting ---- */
+
+text *
+platform_secret_encrypt(const PlatformSecretPlace *place, const void *plain, size_t length)
+{
+	int			suite = suite_in_use;
+	size_t		nonce_length = nonce_size(suite);
+	size_t		size = HEADER_SIZE + nonce_length + length + PLATFORM_AEAD_TAG_SIZE;
+	uint8		small[1024];
+	uint8	   *envelope;
+	const PlatformDataKey *key;
+	PlatformAadBuffer aad;
+	text	   *result;
+
+	if (size > MaxAllocSize / 4 * 3 - 16)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("secret is too long")));
+	platform_require_purpose(place->purpose);
+	result = palloc(VARHDRSZ + PLATFORM_BASE64URL_ENCODED(size));
+	envelope = size <= sizeof(small) ? small : palloc(size);
+
+	key = platform_data_key_active(place->organization, place->purpose, DATA_KEY_SECRET);
+	envelope[0] = ENVELOPE_FORMAT;
+	envelope[1] = (uint8) suite;
+	envelope[2] = (uint8) (key->id >> 24);
+	envelope[3] = (uint8) (key->id >> 16);
+	envelope[4] = (uint8) (key->id >> 8);
+	envelope[5] = (uint8) key->id;
+	place_aad(place, envelope, &aad);
+	platform_draw_nonce(envelope + HEADER_SIZE, nonce_length);
+	if (suite == SUITE_XAES)
+		platform_xaes_seal(key->bytes, key->mask, envelope + HEADER_SIZE, platform_aad(&aad),
+						   plain, length, envelope + HEADER_SIZE + nonce_length);
+	else
+		platform_gcm_seal(key->bytes, envelope + HEADER_SIZE, platform_aad(&aad),
+						  plain, length, envelope + HEADER_SIZE + nonce_length);
+
+	SET_VARSIZE(result, VARHDRSZ + platform_base64url_encode(envelope, size, VARDATA(result)));
+	if (envelope != small)
+		pfree(envelope);
+	return result;
+}
+
+/* ---- decrypting ---- */
+
+/* Why the bytes are no envelope that can be read, or KEY_OK. */
+static PlatformKeyReason
+envelope_fault(const uint8 *envelope, int size)
+{
+	if (size < HEADER_SIZE)
+		return KEY_MALFORMED;
+	if (envelope[0] != ENVELOPE_FORMAT ||
+		(envelope[1] != SUITE_GCM && envelope[1] != SUITE_XAES))
+		return KEY_UNSUPPORTED;
+	if (size < HEADER_SIZE + nonce_size(envelope[1]) + PLATFORM_AEAD_TAG_SIZE)
+		return KEY_MALFORMED;
+	return KEY_OK;
+}
+
+bool
+platform_secret_try_decrypt(const PlatformSecretPlace *place, const char *text, size_t length,
+							PlatformPlaintext *plain, PlatformKeyFault *fault)
+{
+	uint8	   *envelope = NULL;
+	int			size = read_envelope(text, length, &envelope);
+	PlatformKeyReason reason = envelope_fault(envelope, size);
+	const PlatformDataKey *key;
+	const uint8 *nonce;
+	const uint8 *sealed;
+	PlatformAadBuffer aad;
+	bool		authentic;
+
+	plain->bytes = NULL;
+	plain->length = 0;
+	if (reason == KEY_MALFORMED)
+		return platform_key_fault(fault, reason, "value is not an encrypted secret", NULL, NULL);
+	if (reason == KEY_UNSUPPORTED)
+		return platform_key_fault(fault, reason, "format of the encrypted secret is not supported",
+								  NULL, NULL);
+	place_aad(place, envelope, &aad);
+	key = platform_data_key_find(place->organization, place->purpose,
+								 header_key_id(envelope), fault);
+	if (key == NULL)
+		return false;
+
+	nonce = envelope + HEADER_SIZE;
+	sealed = nonce + nonce_size(envelope[1]);
+	size -= (int) (sealed - envelope);
+	plain->length = size - PLATFORM_AEAD_TAG_SIZE;
+	plain->bytes = palloc(plain->length + 1);
+	authentic = envelope[1] == SUITE_XAES ?
+		platform_xaes_open(key->bytes, key->mask, nonce, platform_aad(&aad), sealed, size,
+						   (uint8 *) plain->bytes) :
+		platform_gcm_open(key->bytes, nonce, platform_aad(&aad), sealed, size,
+						  (uint8 *) plain->bytes);
+	plain->bytes[plain->length] = '\0';
+	pfree(envelope);
+	if (authentic)
+	{
+		fault->reason = KEY_OK;
+		return true;
+	}
+	platform_secret_wipe(plain);
+	return platform_key_fault(fault, KEY_NOT_AUTHENTIC, "secret cannot be decrypted",
+							  "It was changed, or it belongs to another place or key.", NULL);
+}
+
+PlatformPlaintext
+platform_secret_decrypt(const PlatformSecretPlace *place, const char *text, size_t length)
+{
+	PlatformPlaintext plain;
+	PlatformKeyFault fault;
+
+	if (!platform_secret_try_decrypt(place, text, length, &plain, &fault))
+		platform_key_fault_raise(&fault);
+	return plain;
+}
+
+void
+platform_secret_wipe(PlatformPlaintext *plain)
+{
+	if (plain->bytes != NULL)
+	{
+		platform_wipe(plain->bytes, plain->length);
+		pfree(plain->bytes);
+	}
+	plain->bytes = NULL;
+	plain->length = 0;
+}
+
+text *
+platform_secret_reencrypt(const PlatformSecretPlace *place, const char *envelope, size_t length)
+{
+	PlatformPlaintext plain;
+	text	   *result;
+
+	if (platform_secret_is_current(place, envelope, length))
+		return NULL;
+	plain = platform_secret_decrypt(place, envelope, length);
+	result = platform_secret_encrypt(place, plain.bytes, plain.length);
+	platform_secret_wipe(&plain);
+	return result;
+}
+
+/* ---- text ---- */
+
+/* Converts without an error that would print bytes; NULL when it is not possible. */
+static char *
+convert(const char *bytes, size_t length, int from, int to, size_t *result_length)
+{
+	Oid			function = FindDefaultConversionProc(from, to);
+	size_t		size = length * MAX_CONVERSION_GROWTH + 1;
+	char	   *result;
+
+	if (!OidIsValid(function) || size > MaxAllocSize)
+		return NULL;
+	result = palloc(size);
+	if (pg_do_encoding_conversion_buf(function, from, to, (unsigned char *) bytes, (int) length,
+									  (unsigned char *) result, (int) size, true) != (int) length)
+	{
+		platform_wipe(result, size);
+		pfree(result);
+		return NULL;
+	}
+	*result_length = strlen(result);
+	return result;
+}
+
+static bool
+encoding_is_utf8(void)
+{
+	return GetDatabaseEncoding() == PG_UTF8 || GetDatabaseEncoding() == PG_SQL_ASCII;
+}
+
+text *
+platform_secret_encrypt_text(const PlatformSecretPlace *place, const text *plain)
+{
+	const char *bytes = VARDATA_ANY(plain);
+	size_t		length = VARSIZE_ANY_EXHDR(plain);
+	PlatformPlaintext converted = {NULL, 0};
+	text	   *result;
+
+	if (!encoding_is_utf8() && length > 0)
+	{
+		converted.bytes = convert(bytes, length, GetDatabaseEncoding(), PG_UTF8, &converted.length);
+		if (converted.bytes == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
+					 errmsg("secret has characters that cannot be converted to UTF8")));
+		bytes = converted.bytes;
+		length = converted.length;
+	}
+	result = platform_secret_encrypt(place, bytes, length);
+	platform_secret_wipe(&converted);
+	return result;
+}
+
+bool
+platform_secret_to_text(PlatformPlaintext *plain, text **result)
+{
+	char	   *bytes = plain->bytes;
+	size_t		length = plain->length;
+	bool		valid;
+
+	if (!encoding_is_utf8() && length > 0)
+	{
+		valid = pg_verify_mbstr(PG_UTF8, bytes, (int) length, true);
+		bytes = valid ? convert(bytes, length, PG_UTF8, GetDatabaseEncoding(), &length) : NULL;
+		valid = bytes != NULL;
+	}
+	else
+		valid = pg_verify_mbstr(GetDatabaseEncoding(), bytes, (int) length, true);
+
+	if (valid)
+	{
+		*result = palloc(VARHDRSZ + length);
+		SET_VARSIZE(*result, VARHDRSZ + length);
+		memcpy(VARDATA(*result), bytes, length);
+		if (bytes != plain->bytes)
+		{
+			platform_wipe(bytes, length);
+			pfree(bytes);
+		}
+	}
+	platform_secret_wipe(plain);
+	return valid;
+}
