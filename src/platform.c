@@ -4,6 +4,7 @@
  */
 #include "core/platform.h"
 
+#include "capabilities/capabilities.h"
 #include "core/audit.h"
 #include "core/authenticate.h"
 #include "core/claims.h"
@@ -39,5 +40,6 @@ _PG_init(void)
 	platform_sessions_init();
 	platform_tokens_init();
 	platform_ops_init();
+	platform_capabilities_init();
 	platform_settings_reserve();
 }

@@ -21,6 +21,15 @@ COMMENT ON FUNCTION platform.uuid5(uuid, text) IS
 	'The key of a name in a namespace: UUID version 5 (RFC 9562), over the name in UTF-8. NULL for NULL.';
 INSERT INTO platform.member_privileges VALUES ('function', 'uuid5(uuid, text)', 'EXECUTE');
 
+-- core: documents
+
+CREATE OR REPLACE FUNCTION platform.merge_patch(target jsonb, patch jsonb) RETURNS jsonb
+LANGUAGE c IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'platform_merge_patch';
+COMMENT ON FUNCTION platform.merge_patch(jsonb, jsonb) IS
+	'The target changed as RFC 7396 says: keys of the patch replace, objects are merged, null removes. NULL for a NULL patch; a NULL target is an empty object.';
+INSERT INTO platform.member_privileges VALUES ('function', 'merge_patch(jsonb, jsonb)', 'EXECUTE');
+
 -- core: triggers that any table may have
 
 CREATE OR REPLACE FUNCTION platform.invalidate_cache() RETURNS trigger

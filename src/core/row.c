@@ -698,3 +698,12 @@ platform_mutex_unlock(uint64 key)
 	mutex_tag(&tag, key);
 	LockRelease(&tag, ExclusiveLock, false);
 }
+
+void
+platform_mutex_share(uint64 key)
+{
+	LOCKTAG		tag;
+
+	mutex_tag(&tag, key);
+	(void) LockAcquire(&tag, ShareLock, false, false);
+}

@@ -167,6 +167,9 @@ extern TransactionId platform_row_xmin(const PlatformRow *row);
 extern void platform_mutex_lock(uint64 key);
 extern void platform_mutex_unlock(uint64 key);
 
+/* Beside others who share it; whoever wants it for himself waits for all. */
+extern void platform_mutex_share(uint64 key);
+
 /* Column by its place in table->columns. */
 static inline Datum
 platform_row_get(const PlatformRow *row, int column, bool *isnull)

@@ -20,6 +20,7 @@
 #include "utils/tuplestore.h"
 
 #include "core/error.h"
+#include "core/gate.h"
 #include "core/identity.h"
 #include "core/query.h"
 #include "features/counter.h"
@@ -43,6 +44,7 @@ platform_features_init(void)
 	platform_flag_cache_init();
 	platform_counter_init();
 	platform_flag_history_init();
+	platform_feature_gate = platform_flag_check;
 }
 
 static uint16

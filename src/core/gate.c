@@ -1,0 +1,10 @@
+/*
+ * gate.c
+ *	  What modules say for each other: see gate.h.
+ */
+#include "core/platform.h"
+
+#include "core/gate.h"
+
+PlatformFeatureGate platform_feature_gate = NULL;
+PlatformUsageGate platform_usage_gate = NULL;
