@@ -326,7 +326,7 @@ platform_ed25519_sign(const uint8 *private_key, const void *data, size_t length,
 	EVP_MD_CTX_free(context);
 	EVP_PKEY_free(pkey);
 	if (!done)
-		crypto_error("a signature");
+		platform_crypto_error("a signature");
 }
 
 void
@@ -339,5 +339,5 @@ platform_ed25519_public(const uint8 *private_key, uint8 *public_key)
 	done = pkey != NULL && EVP_PKEY_get_raw_public_key(pkey, public_key, &size) == 1 && size == 32;
 	EVP_PKEY_free(pkey);
 	if (!done)
-		crypto_error("a public key");
+		platform_crypto_error("a public key");
 }
