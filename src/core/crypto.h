@@ -33,9 +33,6 @@ extern void platform_mac(PlatformHash hash, const void *key, size_t key_length,
 extern void platform_mac_parts(PlatformHash hash, const void *key, size_t key_length,
 							   const PlatformBytes *parts, int nparts, uint8 *mac);
 
-/* The former name, which the SQL function hmac() needs. */
-#define platform_hmac platform_mac
-
 /* In a time that depends on the length only. */
 extern bool platform_bytes_equal(const void *a, const void *b, size_t length);
 

@@ -11,7 +11,7 @@ void
 platform_hkdf_extract(const void *salt, size_t salt_length,
 					  const void *key, size_t key_length, uint8 *prk)
 {
-	platform_hmac(PLATFORM_SHA256, salt, salt_length, key, key_length, prk);
+	platform_mac(PLATFORM_SHA256, salt, salt_length, key, key_length, prk);
 }
 
 void
@@ -31,7 +31,7 @@ platform_hkdf_expand(const uint8 *prk, const void *info, size_t info_length,
 		memcpy(input, block, before);
 		memcpy(input + before, info, info_length);
 		input[before + info_length] = counter;
-		platform_hmac(PLATFORM_SHA256, prk, PLATFORM_HKDF_PRK_SIZE,
+		platform_mac(PLATFORM_SHA256, prk, PLATFORM_HKDF_PRK_SIZE,
 					  input, before + info_length + 1, block);
 		memcpy(key, block, part);
 		key += part;

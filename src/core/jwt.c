@@ -130,7 +130,7 @@ key_matches(const PlatformJwk *key, const PlatformJwt *jwt)
 										  jwt->signature, jwt->signature_length);
 	if (jwt->signature_length != platform_hash_size(hash))
 		return false;
-	platform_hmac(hash, key->secret, key->secret_length, jwt->text, jwt->signed_length, mac);
+	platform_mac(hash, key->secret, key->secret_length, jwt->text, jwt->signed_length, mac);
 	return platform_bytes_equal(mac, jwt->signature, jwt->signature_length);
 }
 
@@ -266,7 +266,7 @@ platform_jwt_compose(PlatformJwa algorithm, const uint8 *key, size_t key_length,
 		PlatformHash hash = hash_of(algorithm);
 
 		signature_length = platform_hash_size(hash);
-		platform_hmac(hash, key, key_length, start, end - start, signature);
+		platform_mac(hash, key, key_length, start, end - start, signature);
 	}
 	*end++ = '.';
 	end += platform_base64url_encode(signature, signature_length, end);

@@ -106,7 +106,7 @@ derive_key(int32 version, uint8 *bytes, PlatformRootKey *key)
 	platform_hkdf_expand(prk, wrapping, strlen(wrapping),
 						 key->wrapping_key, sizeof(key->wrapping_key));
 	platform_hkdf_expand(prk, checking, strlen(checking), check_key, sizeof(check_key));
-	platform_hmac(PLATFORM_SHA256, check_key, sizeof(check_key), checked, strlen(checked), mac);
+	platform_mac(PLATFORM_SHA256, check_key, sizeof(check_key), checked, strlen(checked), mac);
 	memcpy(key->check_value, mac, PLATFORM_CHECK_VALUE_SIZE);
 	key->version = version;
 	platform_wipe(prk, sizeof(prk));

@@ -416,7 +416,7 @@ platform_turn_credentials(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("user_id is too long for a TURN username")));
 	secret = pg_server_to_any(secret, strlen(secret), PG_UTF8);
-	platform_hmac(PLATFORM_SHA1, secret, strlen(secret), username_utf8, strlen(username_utf8), mac);
+	platform_mac(PLATFORM_SHA1, secret, strlen(secret), username_utf8, strlen(username_utf8), mac);
 	platform_base64_encode(mac, platform_hash_size(PLATFORM_SHA1), credential);
 
 	values[0] = CStringGetTextDatum(username);
