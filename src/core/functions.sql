@@ -30,6 +30,15 @@ COMMENT ON FUNCTION platform.merge_patch(jsonb, jsonb) IS
 	'The target changed as RFC 7396 says: keys of the patch replace, objects are merged, null removes. NULL for a NULL patch; a NULL target is an empty object.';
 INSERT INTO platform.member_privileges VALUES ('function', 'merge_patch(jsonb, jsonb)', 'EXECUTE');
 
+-- core: telephone numbers
+
+CREATE OR REPLACE FUNCTION platform.normalize_e164(phone text, default_region text DEFAULT 'US') RETURNS text
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'platform_normalize_e164';
+COMMENT ON FUNCTION platform.normalize_e164(text, text) IS
+	'A telephone number in the form of ITU-T E.164: +, country code, number. One without country code is read as dialled in default_region (ISO 3166-1). NULL for NULL and for what is no telephone number. Errors: 22023 no such region.';
+INSERT INTO platform.member_privileges VALUES ('function', 'normalize_e164(text, text)', 'EXECUTE');
+
 -- core: triggers that any table may have
 
 CREATE OR REPLACE FUNCTION platform.invalidate_cache() RETURNS trigger

@@ -128,11 +128,12 @@ WHERE NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = i.indexrelid AN
 SELECT relname, tgname FROM our_table t JOIN pg_trigger g ON g.tgrelid = t.oid
 WHERE NOT tgisinternal AND tgname !~ ('^' || relname || '_[a-z_]+$');
 
--- an index behind every foreign key
+-- an index behind every foreign key; the tenant key need not be in it when others are
 SELECT relname, conname FROM foreign_key f
+CROSS JOIN LATERAL (SELECT CASE WHEN array_length(f.conkey, 1) > 1 THEN array_remove(f.conkey, f.tenant_column) ELSE f.conkey END) k (columns)
 WHERE NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = f.conrelid AND i.indisvalid
-	AND (i.indkey::int2[])[0:array_length(f.conkey, 1) - 1] <@ f.conkey
-	AND f.conkey <@ (i.indkey::int2[])[0:array_length(f.conkey, 1) - 1]);
+	AND (k.columns <@ (i.indkey::int2[])[0:array_length(k.columns, 1) - 1]
+		OR f.conkey <@ (i.indkey::int2[])[0:array_length(f.conkey, 1) - 1]));
 -- every trigger of the caches fires on replicas too
 SELECT relname, tgname FROM our_table t JOIN pg_trigger g ON g.tgrelid = t.oid
 WHERE g.tgfoid = to_regproc('platform.invalidate_cache') AND tgenabled <> 'A';

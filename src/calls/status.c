@@ -1,0 +1,129 @@
+/*
+ * status.c
+ *	  The life of a call: see status.h. Nothing here reads or writes a table.
+ */
+#include "core/platform.h"
+
+#include "lib/stringinfo.h"
+#include "utils/timestamp.h"
+
+#include "calls/status.h"
+
+#define BIT(status) (1 << (status))
+
+typedef struct StatusRule
+{
+	const char *name;
+	uint8		length;
+	uint8		rank;
+	uint8		followers;		/* bits of the states that may follow */
+} StatusRule;
+
+/* The transitions: everything else in this module asks this table. */
+static const StatusRule rules[CALL_STATUSES] = {
+	[CALL_PENDING] = {"pending", 7, 0,
+	BIT(CALL_RINGING) | BIT(CALL_IN_PROGRESS) | BIT(CALL_FAILED) | BIT(CALL_CANCELED)},
+	[CALL_RINGING] = {"ringing", 7, 1,
+	BIT(CALL_IN_PROGRESS) | BIT(CALL_NO_ANSWER) | BIT(CALL_BUSY) | BIT(CALL_CANCELED) | BIT(CALL_FAILED)},
+	[CALL_IN_PROGRESS] = {"in_progress", 11, 2,
+	BIT(CALL_COMPLETED) | BIT(CALL_FAILED)},
+	[CALL_COMPLETED] = {"completed", 9, 3, 0},
+	[CALL_FAILED] = {"failed", 6, 3, 0},
+	[CALL_NO_ANSWER] = {"no_answer", 9, 3, 0},
+	[CALL_BUSY] = {"busy", 4, 3, 0},
+	[CALL_CANCELED] = {"canceled", 8, 3, 0},
+};
+
+const char *
+platform_call_status_name(CallStatus status)
+{
+	return rules[status].name;
+}
+
+bool
+platform_call_status_parse(const char *name, size_t length, CallStatus *status)
+{
+	for (int i = 0; i < CALL_STATUSES; i++)
+	{
+		if (rules[i].length == length && memcmp(rules[i].name, name, length) == 0)
+		{
+			*status = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+int
+platform_call_rank(CallStatus status)
+{
+	return rules[status].rank;
+}
+
+bool
+platform_call_may_follow(CallStatus from, CallStatus to)
+{
+	return (rules[from].followers & BIT(to)) != 0;
+}
+
+char *
+platform_call_followers(CallStatus from)
+{
+	StringInfoData names;
+	int			left = rules[from].followers;
+
+	initStringInfo(&names);
+	for (int i = 0; i < CALL_STATUSES; i++)
+	{
+		if (!(left & BIT(i)))
+			continue;
+		left &= ~BIT(i);
+		appendStringInfo(&names, "%s%s", names.len == 0 ? "" : left ? ", " : " or ", rules[i].name);
+	}
+	return names.data;
+}
+
+bool
+platform_call_next(CallStatus from, CallStatus to, CallStatus *next)
+{
+	*next = to;
+	if (platform_call_may_follow(from, to))
+		return true;
+	/* No way is longer than two steps: over in_progress, or over ringing. */
+	for (int i = CALL_IN_PROGRESS; i >= CALL_RINGING; i--)
+	{
+		*next = i;
+		if (platform_call_may_follow(from, i) && platform_call_may_follow(i, to))
+			return true;
+	}
+	return false;
+}
+
+void
+platform_call_enter(CallTimes *times, CallStatus status, TimestampTz at)
+{
+	if (times->ended != DT_NOBEGIN)
+		at = Min(at, times->ended);
+	if ((status == CALL_RINGING || status == CALL_IN_PROGRESS) && times->started == DT_NOBEGIN)
+		times->started = at;
+	if (status == CALL_IN_PROGRESS && times->answered == DT_NOBEGIN)
+		times->answered = Max(at, times->started);
+	if (platform_call_is_over(status) && times->ended == DT_NOBEGIN)
+	{
+		times->ended = at;
+		if (times->started != DT_NOBEGIN)
+			times->ended = Max(times->ended, times->started);
+		if (times->answered != DT_NOBEGIN)
+			times->ended = Max(times->ended, times->answered);
+	}
+}
+
+int32
+platform_call_duration(const CallTimes *times)
+{
+	if (times->answered == DT_NOBEGIN || times->ended == DT_NOBEGIN)
+		return -1;
+	if (times->ended <= times->answered)
+		return 0;
+	return Min((times->ended - times->answered) / USECS_PER_SEC, PG_INT32_MAX);
+}
