@@ -48,7 +48,7 @@ sub install_peers
 sub ask_peers
 {
 	my ($requests) = @_;
-	my $json = JSON::PP->new->ascii;
+	my $json = JSON::PP->new->ascii->utf8;
 	my ($answers, $errors) = ('', '');
 	my $in = join '', map { $json->encode($_) . "\n" } @$requests;
 
