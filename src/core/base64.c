@@ -14,16 +14,29 @@ static const char alphabet_plain[] =
 static const char alphabet_url[] =
 "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
+/* Letters and digits: their value, plus one. */
+static const uint8 digit_values[256] = {
+	['A'] = 1, ['B'] = 2, ['C'] = 3, ['D'] = 4, ['E'] = 5, ['F'] = 6,
+	['G'] = 7, ['H'] = 8, ['I'] = 9, ['J'] = 10, ['K'] = 11, ['L'] = 12,
+	['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16, ['Q'] = 17, ['R'] = 18,
+	['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24,
+	['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30,
+	['e'] = 31, ['f'] = 32, ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36,
+	['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40, ['o'] = 41, ['p'] = 42,
+	['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48,
+	['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54,
+	['2'] = 55, ['3'] = 56, ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60,
+	['8'] = 61, ['9'] = 62,
+};
+
 /* Value of a character: of letters and digits, else the alphabet's last two, or -1. */
 static inline int
 digit_value(char c, const char *alphabet)
 {
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
+	int			value = digit_values[(uint8) c];
+
+	if (likely(value != 0))
+		return value - 1;
 	if (c == alphabet[62])
 		return 62;
 	if (c == alphabet[63])
@@ -38,10 +51,26 @@ decode(const char *text, size_t length, const char *alphabet, uint8 *bytes, uint
 	uint32		bits = 0;
 	int			pending = 0;
 	int			count = 0;
+	size_t		i = 0;
 
 	if (length % 4 == 1)
 		return -1;
-	for (size_t i = 0; i < length; i++)
+	for (; i + 4 <= length; i += 4)
+	{
+		int			first = digit_value(text[i], alphabet);
+		int			second = digit_value(text[i + 1], alphabet);
+		int			third = digit_value(text[i + 2], alphabet);
+		int			fourth = digit_value(text[i + 3], alphabet);
+		uint32		group = (uint32) first << 18 | (uint32) second << 12 |
+			(uint32) third << 6 | (uint32) fourth;
+
+		if ((first | second | third | fourth) < 0)
+			return -1;
+		bytes[count++] = (uint8) (group >> 16);
+		bytes[count++] = (uint8) (group >> 8);
+		bytes[count++] = (uint8) group;
+	}
+	for (; i < length; i++)
 	{
 		int			value = digit_value(text[i], alphabet);
 

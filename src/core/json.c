@@ -50,7 +50,10 @@ platform_json_parse(const char *text, size_t length)
 const PlatformJson *
 platform_json_parse_wide(const char *text, size_t length)
 {
-	return parse(text, length, JSON_DECODE_INT_AS_REAL);
+	const PlatformJson *json = parse(text, length, 0);
+
+	/* integers are read faster as such, and hardly ever too long */
+	return json != NULL ? json : parse(text, length, JSON_DECODE_INT_AS_REAL);
 }
 
 bool

@@ -14,7 +14,7 @@ typedef struct json_t PlatformJson;
 /* An object or array, freed with the current memory context; NULL when invalid. */
 extern const PlatformJson *platform_json_parse(const char *text, size_t length);
 
-/* The same with numbers as doubles, so that integers beyond 64 bits are read too. */
+/* The same, but numbers are doubles where an integer is beyond 64 bits. */
 extern const PlatformJson *platform_json_parse_wide(const char *text, size_t length);
 
 extern bool platform_json_is_object(const PlatformJson *json);
