@@ -38,7 +38,7 @@ typedef enum CallSettingKind
 
 #define CHOICES_MAX 6
 
-/* Longest key for which a known one is looked for. */
+/* Bytes of an unknown key that are repeated, and beyond which no other is meant. */
 #define MISSPELT_MAX 64
 
 typedef struct CallSetting
@@ -227,9 +227,12 @@ static void
 refuse_unknown(Check *check, const char *parent, const CallSetting *settings, int count,
 			   const JsonbValue *key)
 {
-	const char *nearest = nearest_name(settings, count, key->val.string.val, key->val.string.len);
+	const char *name = key->val.string.val;
+	int			length = key->val.string.len;
+	const char *nearest = nearest_name(settings, count, name, length);
 
-	add_violation(check, make_pointer(parent, key->val.string.val, key->val.string.len), "unknown",
+	length = pg_mbcliplen(name, length, MISSPELT_MAX);
+	add_violation(check, make_pointer(parent, name, length), "unknown",
 				  nearest == NULL ? "is not a call setting" :
 				  psprintf("is not a call setting; did you mean \"%s\"?", nearest));
 }

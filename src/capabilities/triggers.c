@@ -154,6 +154,15 @@ refuse_capability(const ChatbotChange *change, PlatformCapability capability, Pl
 			 errtable(change->trigger->tg_relation)));
 }
 
+static void
+refuse_package(const pg_uuid_t *package)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_PLATFORM_NOT_FOUND),
+			 errmsg("package %s is not on offer",
+					DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(package))))));
+}
+
 /*
  * The package of the row. Whoever gives a chatbot what the package allows keeps
  * the package from losing it until it is committed: see packages.c.
@@ -170,10 +179,7 @@ row_package(ChatbotChange *change)
 	id = DatumGetUUIDP(change->row.values[PACKAGE]);
 	platform_package_share(id);
 	if (!platform_cap_package(id, &change->package))
-		ereport(ERROR,
-				(errcode(ERRCODE_PLATFORM_NOT_FOUND),
-				 errmsg("package %s does not exist",
-						DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(id))))));
+		refuse_package(id);
 	change->package_known = true;
 	return &change->package;
 }
@@ -188,11 +194,7 @@ check_package_choice(ChatbotChange *change)
 		return;
 	package = row_package(change);
 	if (package->deleted || (!package->offered && !change->staff))
-		ereport(ERROR,
-				(errcode(ERRCODE_PLATFORM_NOT_FOUND),
-				 errmsg("package %s is not on offer",
-						DatumGetCString(DirectFunctionCall1(uuid_out,
-															change->row.values[PACKAGE])))));
+		refuse_package(&package->id);
 }
 
 /* What a new chatbot does not say it takes from its package. */
@@ -304,8 +306,8 @@ apply_change(const ChatbotChange *change, HeapTuple row)
  * the package, and calls, by a member, by the organization's switch (PT403
  * naming the gate). Models must fit (PT422). Call settings are checked (PT422
  * with every violation) and completed while calls are enabled. Keeps updated_at.
- * Errors: PT404 for a package that is missing or not on offer; 39P01 when fired
- * otherwise.
+ * Errors: 42501 for another organization than the caller's; PT404 for a package
+ * that is missing or not on offer; 39P01 when fired otherwise.
  *
  *		CREATE TRIGGER chatbots_check BEFORE INSERT OR UPDATE ON platform.chatbots
  *			FOR EACH ROW EXECUTE FUNCTION platform.check_chatbot();
@@ -325,6 +327,10 @@ platform_check_chatbot(PG_FUNCTION_ARGS)
 	read_row(&change, row, &change.row);
 	if (!change.insert)
 		read_row(&change, trigger->tg_trigtuple, &change.old);
+
+	/* Row security speaks after this trigger, which must not tell about others. */
+	if (!change.staff && !change.row.nulls[ORGANIZATION])
+		platform_require_organization(DatumGetUUIDP(change.row.values[ORGANIZATION]));
 
 	package_changed = uuid_given(&change, PACKAGE);
 	check_package_choice(&change);
