@@ -33,6 +33,15 @@ sub fill_tables
 		INSERT INTO platform.feature_flag_history (organization_id, source, feature, new, changed_by)
 			VALUES ('70000000-0000-4000-8000-000000000001', 'org_feature_flags', 'recording', '{"a": 1}', 'test');
 	});
+	# chatbots that their trigger would not leave as they are
+	$run->(q{
+		INSERT INTO platform.chatbots (organization_id, package_id, name, enabled_chat, settings) VALUES
+			('70000000-0000-4000-8000-000000000001', 'd0000000-0000-4000-8000-0000000000b1', 'left with none', false, '{"call": {"silenceTimeout": 60}}');
+		INSERT INTO platform.chatbots (organization_id, name, settings) VALUES
+			('70000000-0000-4000-8000-000000000001', 'not complete', '{"call": {"silenceTimeout": 60}}');
+		SELECT platform.set_package_capabilities('d0000000-0000-4000-8000-0000000000b1', enable_call => false);
+		UPDATE platform.ai_models SET is_active = false WHERE model_name = 'gpt-4-turbo';
+		UPDATE platform.chatbot_packages SET deleted_at = now() WHERE slug = 'website-chat'});
 	return;
 }
 
