@@ -7,7 +7,7 @@
  * message repeats a value: a greeting may say what is nobody's business.
  *
  * Lifetime: defaults and the bounds of numbers are made at first use, in
- * TopMemoryContext.
+ * TopMemoryContext, and never change.
  */
 #include "core/platform.h"
 
@@ -140,20 +140,37 @@ prepare_settings(void)
 	settings_are_ready = true;
 }
 
+/* A document of ours, parsed for the life of the session. */
+static Jsonb *
+parse_for_good(const char *text)
+{
+	Datum		parsed = DirectFunctionCall1(jsonb_in, CStringGetDatum(text));
+	MemoryContext saved = MemoryContextSwitchTo(TopMemoryContext);
+	Jsonb	   *copy = DatumGetJsonbPCopy(parsed);
+
+	MemoryContextSwitchTo(saved);
+	return copy;
+}
+
 Jsonb *
 platform_call_defaults(void)
 {
 	static Jsonb *defaults = NULL;
 
 	if (defaults == NULL)
-	{
-		Datum		parsed = DirectFunctionCall1(jsonb_in, CStringGetDatum(default_settings));
-		MemoryContext saved = MemoryContextSwitchTo(TopMemoryContext);
-
-		defaults = DatumGetJsonbPCopy(parsed);
-		MemoryContextSwitchTo(saved);
-	}
+		defaults = parse_for_good(default_settings);
 	return defaults;
+}
+
+/* The settings of a chatbot that says nothing. */
+static Jsonb *
+settings_of_nothing(void)
+{
+	static Jsonb *settings = NULL;
+
+	if (settings == NULL)
+		settings = parse_for_good(psprintf("{\"call\": %s}", default_settings));
+	return settings;
 }
 
 /* ---- what is wrong ---- */
@@ -695,6 +712,8 @@ platform_chatbot_settings_check(Jsonb *settings, bool complete)
 		platform_call_settings_refuse(check.violations);
 	if (!complete)
 		return NULL;
+	if (JB_ROOT_COUNT(settings) == 0)
+		return settings_of_nothing();
 	completed = complete_call(&check, call);
 	return completed == NULL ? NULL : replace_call(settings, completed);
 }
