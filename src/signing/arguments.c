@@ -1,0 +1,106 @@
+/*
+ * arguments.c
+ *	  Arguments and results that the functions of this module share.
+ */
+#include "core/platform.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "mb/pg_wchar.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "signing/signing.h"
+
+PlatformBytes
+platform_signing_bytea(FunctionCallInfo fcinfo, int number)
+{
+	PlatformBytes bytes = {NULL, 0};
+
+	if (!PG_ARGISNULL(number))
+	{
+		bytea	   *value = PG_GETARG_BYTEA_PP(number);
+
+		bytes.data = (const uint8 *) VARDATA_ANY(value);
+		bytes.length = VARSIZE_ANY_EXHDR(value);
+	}
+	return bytes;
+}
+
+PlatformBytes
+platform_signing_utf8(const text *value)
+{
+	PlatformBytes bytes = {(const uint8 *) VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)};
+
+	if (GetDatabaseEncoding() != PG_UTF8)
+	{
+		const char *utf8 = pg_server_to_any((const char *) bytes.data, bytes.length, PG_UTF8);
+
+		if (utf8 != (const char *) bytes.data)
+		{
+			bytes.data = (const uint8 *) utf8;
+			bytes.length = strlen(utf8);
+		}
+	}
+	return bytes;
+}
+
+PlatformBytes
+platform_signing_text(FunctionCallInfo fcinfo, int number)
+{
+	PlatformBytes nothing = {NULL, 0};
+
+	return PG_ARGISNULL(number) ? nothing : platform_signing_utf8(PG_GETARG_TEXT_PP(number));
+}
+
+int
+platform_signing_texts(FunctionCallInfo fcinfo, int number, PlatformBytes **texts)
+{
+	Datum	   *elements;
+	bool	   *nulls;
+	int			count;
+
+	*texts = NULL;
+	if (PG_ARGISNULL(number))
+		return 0;
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(number), TEXTOID, -1, false, TYPALIGN_INT,
+					  &elements, &nulls, &count);
+	*texts = palloc0(Max(count, 1) * sizeof(PlatformBytes));
+	for (int i = 0; i < count; i++)
+		if (!nulls[i])
+			(*texts)[i] = platform_signing_utf8(DatumGetTextPP(elements[i]));
+	return count;
+}
+
+TimestampTz
+platform_signing_moment(FunctionCallInfo fcinfo, int number)
+{
+	return PG_ARGISNULL(number) ? GetCurrentTimestamp() : PG_GETARG_TIMESTAMPTZ(number);
+}
+
+Datum
+platform_signing_make_text(const PlatformBytes *utf8)
+{
+	char	   *converted = pg_any_to_server((const char *) utf8->data, utf8->length, PG_UTF8);
+
+	if (converted != (const char *) utf8->data)
+		return CStringGetTextDatum(converted);
+	return PointerGetDatum(cstring_to_text_with_len(converted, utf8->length));
+}
+
+Datum
+platform_signing_answer(FunctionCallInfo fcinfo, PlatformSignatureVerdict verdict, int matched)
+{
+	TupleDesc	descriptor;
+	Datum		values[3];
+	bool		nulls[3] = {false, false, matched < 0};
+
+	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	values[0] = BoolGetDatum(verdict == SIGNATURE_VALID);
+	values[1] = CStringGetTextDatum(platform_signature_reason(verdict));
+	values[2] = Int32GetDatum(matched + 1);
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
+}
