@@ -14,6 +14,7 @@
 #include "core/jwk.h"
 #include "core/module.h"
 #include "core/root_key.h"
+#include "core/secret.h"
 #include "core/settings.h"
 #include "features/features.h"
 #include "ops/ops.h"
@@ -36,6 +37,7 @@ _PG_init(void)
 	platform_audit_init();
 	platform_root_key_init();
 	platform_data_key_init();
+	platform_secret_init();
 	platform_features_init();
 	platform_sessions_init();
 	platform_tokens_init();

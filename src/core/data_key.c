@@ -311,17 +311,17 @@ find_key(const pg_uuid_t *organization, const char *purpose, PlatformDataKeyKind
 }
 
 const PlatformDataKey *
-platform_data_key_find(const pg_uuid_t *organization, const char *purpose, int32 id,
-					   PlatformKeyFault *fault)
+platform_data_key_find(const pg_uuid_t *organization, const char *purpose,
+					   PlatformDataKeyKind kind, int32 id, PlatformKeyFault *fault)
 {
-	PlatformDataKeyRow row = {organization, purpose, DATA_KEY_SECRET, id};
+	PlatformDataKeyRow row = {organization, purpose, kind, id};
 
 	if (id <= 0)
 	{
 		key_unknown(&row, fault);
 		return NULL;
 	}
-	return find_key(organization, purpose, DATA_KEY_SECRET, id, fault);
+	return find_key(organization, purpose, kind, id, fault);
 }
 
 const PlatformDataKey *
@@ -469,9 +469,11 @@ platform_data_key_create(const pg_uuid_t *organization, const char *purpose,
 {
 	static PlatformQuery insert =
 		PLATFORM_QUERY(QUERY_OWNER,
-					   "INSERT INTO platform.data_keys"
+					   "WITH made AS (INSERT INTO platform.data_keys"
 					   " (id, organization_id, purpose, kind, state, root_version, wrapped)"
-					   " VALUES ($1, $2, $3, $4, 'active', $5, $6)",
+					   " VALUES ($1, $2, $3, $4, 'active', $5, $6) RETURNING id, organization_id, kind)"
+					   " INSERT INTO platform.data_key_counts (key_id, organization_id)"
+					   " SELECT id, organization_id FROM made WHERE kind OPERATOR(pg_catalog.=) 'secret'",
 					   INT4OID, UUIDOID, TEXTOID, TEXTOID, INT4OID, BYTEAOID);
 	const PlatformRootKey *root = platform_root_key_active();
 	PlatformDataKeyRow row = {organization, purpose, kind, 0};

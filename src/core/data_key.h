@@ -72,9 +72,10 @@ extern const PlatformDataKey *platform_data_key_existing(const pg_uuid_t *organi
 														 PlatformDataKeyKind kind,
 														 PlatformKeyFault *fault);
 
-/* The key of that id, for decrypting; NULL with the fault. */
+/* The key of that number, for decrypting; NULL with the fault. */
 extern const PlatformDataKey *platform_data_key_find(const pg_uuid_t *organization,
-													 const char *purpose, int32 id,
+													 const char *purpose,
+													 PlatformDataKeyKind kind, int32 id,
 													 PlatformKeyFault *fault);
 
 /* A new active key; there must be none.  Returns its id. */

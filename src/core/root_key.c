@@ -16,7 +16,9 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
+#include "utils/timestamp.h"
 
+#include "core/base64.h"
 #include "core/crypto.h"
 #include "core/crypto_kdf.h"
 #include "core/key_file.h"
@@ -54,10 +56,25 @@ uint64		platform_root_key_generation = 0;
 static char *key_file = NULL;
 static char *key_command = NULL;
 static char *key_query = NULL;
+static int	command_timeout = 10;
 static bool allow_data_directory = false;
 
 static RootKeys *root_keys = NULL;
 static PlatformFileStamp file_stamp;
+
+/*
+ * Commands and queries are asked once a statement for what they do not have: of
+ * a failure what it was is remembered.
+ */
+static struct
+{
+	TimestampTz statement;
+	int32		version;
+	char		message[128];
+	char		detail[256];
+	const char *hint;
+}			failure;
+static TimestampTz asked_again = 0;
 
 static SourceKind
 source_kind(void)
@@ -123,18 +140,6 @@ find_version(PlatformRootKey *keys, int count, int32 version)
 	return NULL;
 }
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* version:hex, and nothing else; false when the line is something else. */
 static bool
 parse_line(const char *line, const char *end, int32 *version, uint8 *bytes)
@@ -149,19 +154,9 @@ parse_line(const char *line, const char *end, int32 *version, uint8 *bytes)
 		if (number > PG_INT32_MAX)
 			return false;
 	}
-	if (end - line != 1 + 2 * PLATFORM_ROOT_KEY_SIZE || *line++ != ':')
-		return false;
-	for (int i = 0; i < PLATFORM_ROOT_KEY_SIZE; i++, line += 2)
-	{
-		int			high = hex_digit(line[0]);
-		int			low = hex_digit(line[1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		bytes[i] = (uint8) (high << 4 | low);
-	}
 	*version = (int32) number;
-	return true;
+	return line < end && *line == ':' &&
+		platform_hex_decode(line + 1, end - line - 1, bytes, PLATFORM_ROOT_KEY_SIZE);
 }
 
 /* ---- the source ---- */
@@ -263,8 +258,17 @@ read_key_file(PlatformRootKeyText *text, PlatformKeyFault *fault)
 static bool
 read_source(int32 version, PlatformRootKeyText *text, PlatformKeyFault *fault)
 {
-	if (source_kind() == SOURCE_FILE)
-		return read_key_file(text, fault);
+	switch (source_kind())
+	{
+		case SOURCE_FILE:
+			return read_key_file(text, fault);
+		case SOURCE_COMMAND:
+			return platform_root_key_run_command(key_command, command_timeout, version, text, fault);
+		case SOURCE_QUERY:
+			return platform_root_key_run_query(key_query, text, fault);
+		case SOURCE_NONE:
+			break;
+	}
 	return platform_key_fault(fault, KEY_NO_ROOT_KEY, "no root key is configured",
 							  NULL, HINT_CONFIGURE);
 }
@@ -273,12 +277,12 @@ read_source(int32 version, PlatformRootKeyText *text, PlatformKeyFault *fault)
 static bool
 load_keys(int32 version, PlatformKeyFault *fault)
 {
-	SourceKind	kind = source_kind();
 	int32		newest;
 	bool		loaded;
 
-	if (kind == SOURCE_FILE)
+	if (source_kind() == SOURCE_FILE)
 	{
+		/* what is no longer in the file is no longer there */
 		root_keys->count = 0;
 		platform_wipe(root_keys->keys, sizeof(root_keys->keys));
 	}
@@ -291,14 +295,38 @@ load_keys(int32 version, PlatformKeyFault *fault)
 	return loaded;
 }
 
+/* The same of a command or query, unless it has just failed. */
 static bool
-is_fresh(int32 version)
+ask_source(int32 version, PlatformKeyFault *fault)
 {
-	if (!root_keys->loaded)
-		return false;
+	TimestampTz statement = GetCurrentStatementStartTimestamp();
+
+	if (failure.statement == statement && failure.version == version)
+		return platform_key_fault(fault, KEY_NO_ROOT_KEY, pstrdup(failure.message),
+								  failure.detail[0] == '\0' ? NULL : pstrdup(failure.detail),
+								  failure.hint);
+	if (load_keys(version, fault))
+		return true;
+	failure.statement = statement;
+	failure.version = version;
+	strlcpy(failure.message, fault->message, sizeof(failure.message));
+	strlcpy(failure.detail, fault->detail == NULL ? "" : fault->detail, sizeof(failure.detail));
+	failure.hint = fault->hint;
+	return false;
+}
+
+/* Sees to it that the source's keys are those of now; the version is wanted. */
+static bool
+refresh_keys(int32 version, PlatformKeyFault *fault)
+{
 	if (source_kind() == SOURCE_FILE)
-		return platform_key_file_unchanged(key_file, sizeof(root_keys->text.bytes), &file_stamp);
-	return version != 0 && find_version(root_keys->keys, root_keys->count, version) != NULL;
+		return (root_keys->loaded &&
+				platform_key_file_unchanged(key_file, sizeof(root_keys->text.bytes), &file_stamp)) ||
+			load_keys(version, fault);
+	if (source_kind() == SOURCE_NONE)
+		return load_keys(version, fault);
+	return (version != 0 && find_version(root_keys->keys, root_keys->count, version) != NULL) ||
+		ask_source(version, fault);
 }
 
 static const char *
@@ -328,7 +356,7 @@ platform_root_key_find(int32 version, PlatformKeyFault *fault)
 			return key;
 	}
 
-	if (!is_fresh(version) && !load_keys(version, fault))
+	if (!refresh_keys(version, fault))
 		return NULL;
 	key = find_version(root_keys->keys, root_keys->count,
 					   version == 0 ? root_keys->newest : version);
@@ -346,8 +374,7 @@ check_value_text(const uint8 *value)
 {
 	char	   *text = palloc(2 * PLATFORM_CHECK_VALUE_SIZE + 1);
 
-	for (int i = 0; i < PLATFORM_CHECK_VALUE_SIZE; i++)
-		snprintf(text + 2 * i, 3, "%02x", value[i]);
+	platform_hex_encode(value, PLATFORM_CHECK_VALUE_SIZE, text);
 	return text;
 }
 
@@ -367,17 +394,34 @@ check_key(const PlatformRootKey *key, const uint8 *check_value, const char *sour
 							  "Put the key with the expected check value there; platform.key_status() lists what the database needs.");
 }
 
+/* May a command or query have another key by now? Once a statement. */
+static bool
+ask_again(void)
+{
+	TimestampTz statement = GetCurrentStatementStartTimestamp();
+
+	if (source_kind() == SOURCE_FILE || asked_again == statement)
+		return false;
+	asked_again = statement;
+	return true;
+}
+
 const PlatformRootKey *
 platform_root_key_checked(int32 version, const uint8 *check_value, PlatformKeyFault *fault)
 {
 	const PlatformRootKey *key = platform_root_key_find(version, fault);
-	bool		unlocked;
+	PlatformKeyFault ignored;
 
 	if (key == NULL)
 		return NULL;
-	unlocked = key >= root_keys->unlocked && key < root_keys->unlocked + MAX_UNLOCKED;
-	return check_key(key, check_value, unlocked ? "platform.unlock()" : platform_root_key_source(),
-					 fault) ? key : NULL;
+	if (key >= root_keys->unlocked && key < root_keys->unlocked + MAX_UNLOCKED)
+		return check_key(key, check_value, "platform.unlock()", fault) ? key : NULL;
+	if (check_key(key, check_value, platform_root_key_source(), fault))
+		return key;
+	if (!ask_again() || !load_keys(version, &ignored))
+		return NULL;
+	key = find_version(root_keys->keys, root_keys->count, version);
+	return key != NULL && check_key(key, check_value, platform_root_key_source(), fault) ? key : NULL;
 }
 
 /* ---- unlock ---- */
@@ -433,6 +477,8 @@ source_changed(void)
 		root_keys->count = 0;
 		root_keys->loaded = false;
 	}
+	memset(&failure, 0, sizeof(failure));
+	asked_again = 0;
 	platform_root_key_generation++;
 }
 
@@ -455,6 +501,20 @@ platform_root_key_init(void)
 							   "File with the root keys that protect secrets: lines version:hex, the newest last.",
 							   "It must be outside the data directory and closed to other users.",
 							   &key_file, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+							   NULL, assign_source, NULL);
+	DefineCustomStringVariable("platform.root_key_command",
+							   "Command that prints root keys, as platform.root_key_file has them.",
+							   "%v is the version that is wanted, or latest. Not used when there is a file.",
+							   &key_command, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+							   NULL, assign_source, NULL);
+	DefineCustomIntVariable("platform.root_key_command_timeout",
+							"How long platform.root_key_command may take.",
+							NULL, &command_timeout, 10, 1, 3600, PGC_SIGHUP,
+							GUC_SUPERUSER_ONLY | GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomStringVariable("platform.root_key_query",
+							   "Query that returns root keys, as platform.root_key_file has them.",
+							   "It runs as the owner of the tables. Not used when there is a file or a command.",
+							   &key_query, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
 							   NULL, assign_source, NULL);
 	DefineCustomBoolVariable("platform.root_key_in_data_directory",
 							 "Allows platform.root_key_file to be in the data directory.",

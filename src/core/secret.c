@@ -12,6 +12,7 @@
 #include "core/base64.h"
 #include "core/crypto.h"
 #include "core/data_key.h"
+#include "core/data_key_count.h"
 #include "core/nonce.h"
 #include "core/secret.h"
 
@@ -24,7 +25,13 @@ typedef enum Suite
 	SUITE_XAES = 2
 } Suite;
 
-static const int suite_in_use = SUITE_XAES;
+static const struct config_enum_entry suites[] = {
+	{"xaes-256-gcm", SUITE_XAES, false},
+	{"aes-256-gcm", SUITE_GCM, false},
+	{NULL, 0, false}
+};
+
+static int	suite_in_use = SUITE_XAES;
 
 static int
 nonce_size(int suite)
@@ -146,6 +153,12 @@ platform_secret_encrypt(const PlatformSecretPlace *place, const void *plain, siz
 	envelope = size <= sizeof(small) ? small : palloc(size);
 
 	key = platform_data_key_active(place->organization, place->purpose, DATA_KEY_SECRET);
+	if (suite == SUITE_GCM)
+	{
+		platform_data_key_count(place->organization, key->id);
+		/* counting may have looked at tables, and so emptied the cache */
+		key = platform_data_key_active(place->organization, place->purpose, DATA_KEY_SECRET);
+	}
 	envelope[0] = ENVELOPE_FORMAT;
 	envelope[1] = (uint8) suite;
 	envelope[2] = (uint8) (key->id >> 24);
@@ -204,7 +217,7 @@ platform_secret_try_decrypt(const PlatformSecretPlace *place, const char *text, 
 		return platform_key_fault(fault, reason, "format of the encrypted secret is not supported",
 								  NULL, NULL);
 	place_aad(place, envelope, &aad);
-	key = platform_data_key_find(place->organization, place->purpose,
+	key = platform_data_key_find(place->organization, place->purpose, DATA_KEY_SECRET,
 								 header_key_id(envelope), fault);
 	if (key == NULL)
 		return false;
@@ -298,25 +311,38 @@ encoding_is_utf8(void)
 	return GetDatabaseEncoding() == PG_UTF8 || GetDatabaseEncoding() == PG_SQL_ASCII;
 }
 
-text *
-platform_secret_encrypt_text(const PlatformSecretPlace *place, const text *plain)
+PlatformPlaintext
+platform_secret_from_text(const text *plain)
 {
 	const char *bytes = VARDATA_ANY(plain);
 	size_t		length = VARSIZE_ANY_EXHDR(plain);
-	PlatformPlaintext converted = {NULL, 0};
-	text	   *result;
+	PlatformPlaintext result = {NULL, length};
 
 	if (!encoding_is_utf8() && length > 0)
+		result.bytes = convert(bytes, length, GetDatabaseEncoding(), PG_UTF8, &result.length);
+	else
 	{
-		converted.bytes = convert(bytes, length, GetDatabaseEncoding(), PG_UTF8, &converted.length);
-		if (converted.bytes == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
-					 errmsg("secret has characters that cannot be converted to UTF8")));
-		bytes = converted.bytes;
-		length = converted.length;
+		result.bytes = palloc(length + 1);
+		memcpy(result.bytes, bytes, length);
+		result.bytes[length] = '\0';
 	}
-	result = platform_secret_encrypt(place, bytes, length);
+	if (result.bytes == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
+				 errmsg("secret has characters that cannot be converted to UTF8")));
+	return result;
+}
+
+text *
+platform_secret_encrypt_text(const PlatformSecretPlace *place, const text *plain)
+{
+	PlatformPlaintext converted;
+	text	   *result;
+
+	if (encoding_is_utf8())
+		return platform_secret_encrypt(place, VARDATA_ANY(plain), VARSIZE_ANY_EXHDR(plain));
+	converted = platform_secret_from_text(plain);
+	result = platform_secret_encrypt(place, converted.bytes, converted.length);
 	platform_secret_wipe(&converted);
 	return result;
 }
@@ -350,4 +376,15 @@ platform_secret_to_text(PlatformPlaintext *plain, text **result)
 	}
 	platform_secret_wipe(plain);
 	return valid;
+}
+
+void
+platform_secret_init(void)
+{
+	DefineCustomEnumVariable("platform.secret_suite",
+							 "How secrets are encrypted from now on.",
+							 "What was encrypted otherwise stays readable.",
+							 &suite_in_use, SUITE_XAES, suites, PGC_SUSET, 0,
+							 NULL, NULL, NULL);
+	platform_data_key_count_init();
 }

@@ -37,6 +37,9 @@ typedef struct PlatformPlaintext
 	size_t		length;
 } PlatformPlaintext;
 
+/* Once, from _PG_init. */
+extern void platform_secret_init(void);
+
 /*
  * The envelope's text form. The first secret of an organization and purpose
  * makes their data key. Errors: F0000 no root key, or a wrong one; 23503 no
@@ -85,6 +88,9 @@ extern text *platform_secret_reencrypt(const PlatformSecretPlace *place,
  */
 extern text *platform_secret_encrypt_text(const PlatformSecretPlace *place, const text *plain);
 extern bool platform_secret_to_text(PlatformPlaintext *plain, text **result);
+
+/* The text in UTF-8, a copy to be wiped; 22P05 when that is not possible. */
+extern PlatformPlaintext platform_secret_from_text(const text *plain);
 
 /*
  * Records that a secret was shown, or a key changed: a row of

@@ -7,6 +7,7 @@
  */
 #include "core/platform.h"
 
+#include "funcapi.h"
 #include "utils/builtins.h"
 
 #include "core/argument.h"
@@ -83,4 +84,96 @@ platform_decrypt_secret(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
 				 errmsg("secret is not a text of this database's encoding")));
 	PG_RETURN_TEXT_P(result);
+}
+
+PG_FUNCTION_INFO_V1(platform_try_decrypt_secret);
+
+/*
+ * platform.try_decrypt_secret(organization_id uuid, purpose text, row_id uuid,
+ *		envelope text, pointer text DEFAULT '', OUT plaintext text, OUT reason text)
+ *		returns record
+ *
+ * decrypt_secret() for listings: a NULL plaintext and why, instead of an error:
+ * MALFORMED, UNSUPPORTED, NO_ROOT_KEY, WRONG_ROOT_KEY, UNKNOWN_KEY,
+ * KEY_DESTROYED, NOT_AUTHENTIC, or BAD_ENCODING when it is no text of this
+ * database. EXECUTE is the grant. Errors: 42501; 22004; 22023.
+ */
+Datum
+platform_try_decrypt_secret(PG_FUNCTION_ARGS)
+{
+	PlatformSecretPlace place = place_arguments(fcinfo);
+	const char *reason = NULL;
+	PlatformPlaintext plain;
+	PlatformKeyFault fault;
+	text	   *result = NULL;
+	TupleDesc	descriptor;
+	Datum		values[2] = {0};
+	bool		nulls[2] = {true, true};
+
+	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	if (!PG_ARGISNULL(3))
+	{
+		text	   *envelope = PG_GETARG_TEXT_PP(3);
+
+		if (!platform_secret_try_decrypt(&place, VARDATA_ANY(envelope),
+										 VARSIZE_ANY_EXHDR(envelope), &plain, &fault))
+			reason = platform_key_reason_name(fault.reason);
+		else if (!platform_secret_to_text(&plain, &result))
+			reason = "BAD_ENCODING";
+	}
+	if (result != NULL)
+	{
+		nulls[0] = false;
+		values[0] = PointerGetDatum(result);
+	}
+	if (reason != NULL)
+	{
+		nulls[1] = false;
+		values[1] = CStringGetTextDatum(reason);
+	}
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
+}
+
+PG_FUNCTION_INFO_V1(platform_reencrypt_secret);
+
+/*
+ * platform.reencrypt_secret(organization_id uuid, purpose text, row_id uuid,
+ *							 envelope text, pointer text DEFAULT '') returns text
+ *
+ * The same secret under the active key and the suite in use; the same envelope
+ * when it is already. NULL for NULL. EXECUTE is the grant. Errors: those of
+ * decrypt_secret() and encrypt_secret().
+ */
+Datum
+platform_reencrypt_secret(PG_FUNCTION_ARGS)
+{
+	PlatformSecretPlace place = place_arguments(fcinfo);
+	text	   *envelope;
+	text	   *result;
+
+	if (PG_ARGISNULL(3))
+		PG_RETURN_NULL();
+	envelope = PG_GETARG_TEXT_PP(3);
+	result = platform_secret_reencrypt(&place, VARDATA_ANY(envelope), VARSIZE_ANY_EXHDR(envelope));
+	PG_RETURN_TEXT_P(result == NULL ? envelope : result);
+}
+
+PG_FUNCTION_INFO_V1(platform_envelope_key_id);
+
+/*
+ * platform.envelope_key_id(envelope text) returns integer
+ *
+ * The number of the data key under which it is encrypted; NULL when it is no
+ * envelope.
+ */
+Datum
+platform_envelope_key_id(PG_FUNCTION_ARGS)
+{
+	text	   *envelope = PG_GETARG_TEXT_PP(0);
+	int32		id = platform_secret_key_id(VARDATA_ANY(envelope), VARSIZE_ANY_EXHDR(envelope));
+
+	if (id == 0)
+		PG_RETURN_NULL();
+	PG_RETURN_INT32(id);
 }

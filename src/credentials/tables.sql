@@ -57,6 +57,16 @@ COMMENT ON COLUMN platform.data_keys.kind IS
 COMMENT ON COLUMN platform.data_keys.wrapped IS
 	'Nonce, encrypted key and tag. NULL once it is destroyed.';
 
+-- Written past the executor, one row a data key: triggers on it do not fire.
+CREATE TABLE IF NOT EXISTS platform.data_key_counts (
+	key_id integer NOT NULL,
+	organization_id uuid NOT NULL,
+	encryptions bigint NOT NULL DEFAULT 0,
+	CONSTRAINT data_key_counts_pkey PRIMARY KEY (key_id, organization_id)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE platform.data_key_counts IS
+	'How often a data key has encrypted with AES-256-GCM, at most: sessions count ahead. Other suites need no count.';
+
 CREATE TABLE IF NOT EXISTS platform.secret_access_log (
 	id uuid NOT NULL DEFAULT platform.uuid7(),
 	organization_id uuid NOT NULL,
@@ -97,6 +107,7 @@ COMMENT ON TABLE platform.secret_columns IS
 INSERT INTO platform.table_kinds (table_name, kind, business_keys, reason) VALUES
 	('root_keys', 'global', '{}', 'one root key for all organizations'),
 	('data_keys', 'tenant', '{}', NULL),
+	('data_key_counts', 'tenant', '{}', NULL),
 	('secret_access_log', 'tenant', '{}', NULL),
 	('secret_columns', 'global', '{}', 'which columns hold secrets is the same for all organizations')
 ON CONFLICT (table_name) DO NOTHING;
@@ -106,9 +117,11 @@ ON CONFLICT (table_name) DO NOTHING;
 DROP TABLE IF EXISTS
 	platform.secret_columns,
 	platform.secret_access_log,
+	platform.data_key_counts,
 	platform.data_keys,
 	platform.root_keys;
-DELETE FROM platform.table_kinds WHERE table_name IN ('root_keys', 'data_keys', 'secret_access_log', 'secret_columns');
+DELETE FROM platform.table_kinds WHERE table_name IN (
+	'root_keys', 'data_keys', 'data_key_counts', 'secret_access_log', 'secret_columns');
 
 -- checks
 

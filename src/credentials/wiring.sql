@@ -10,9 +10,14 @@ ALTER TABLE platform.data_keys
 		FOREIGN KEY (organization_id) REFERENCES platform.organizations (id) ON DELETE CASCADE,
 	ADD CONSTRAINT data_keys_root_version_fkey
 		FOREIGN KEY (root_version) REFERENCES platform.root_keys (version);
+ALTER TABLE platform.data_key_counts
+	DROP CONSTRAINT IF EXISTS data_key_counts_key_id_organization_id_fkey,
+	ADD CONSTRAINT data_key_counts_key_id_organization_id_fkey
+		FOREIGN KEY (key_id, organization_id) REFERENCES platform.data_keys (id, organization_id) ON DELETE CASCADE;
 
 ALTER TABLE platform.root_keys ENABLE ROW LEVEL SECURITY;
 ALTER TABLE platform.data_keys ENABLE ROW LEVEL SECURITY;
+ALTER TABLE platform.data_key_counts ENABLE ROW LEVEL SECURITY;
 ALTER TABLE platform.secret_access_log ENABLE ROW LEVEL SECURITY;
 ALTER TABLE platform.secret_columns ENABLE ROW LEVEL SECURITY;
 
@@ -49,6 +54,8 @@ DROP TRIGGER IF EXISTS data_keys_notify ON platform.data_keys;
 DROP TRIGGER IF EXISTS root_keys_notify_truncate ON platform.root_keys;
 DROP TRIGGER IF EXISTS root_keys_notify ON platform.root_keys;
 DROP POLICY IF EXISTS secret_access_log_admin_select ON platform.secret_access_log;
+ALTER TABLE platform.data_key_counts
+	DROP CONSTRAINT IF EXISTS data_key_counts_key_id_organization_id_fkey;
 ALTER TABLE platform.data_keys
 	DROP CONSTRAINT IF EXISTS data_keys_organization_id_fkey,
 	DROP CONSTRAINT IF EXISTS data_keys_root_version_fkey;
@@ -57,7 +64,7 @@ ALTER TABLE platform.data_keys
 
 -- check: row security is on
 SELECT relname FROM pg_catalog.pg_class
-WHERE oid IN ('platform.root_keys'::regclass, 'platform.data_keys'::regclass,
+WHERE oid IN ('platform.root_keys'::regclass, 'platform.data_keys'::regclass, 'platform.data_key_counts'::regclass,
 	'platform.secret_access_log'::regclass, 'platform.secret_columns'::regclass)
   AND NOT relrowsecurity;
 -- check: changes of keys reach the caches
