@@ -3,6 +3,7 @@
 #
 #	-- migration <version> <module>: <description>
 #	-- requires: <module> ...        (optional)
+#	-- optional                      (optional: only where it is named)
 #	-- up / -- down / -- checks      (each alone on its line)
 FNR == 1 {
 	flush()
@@ -19,6 +20,7 @@ FNR == 1 {
 	gsub(/'/, "''", description)
 	next
 }
+/^-- optional$/ { optional = 1; next }
 /^-- requires: / { requires = $0; sub(/^-- requires: /, "", requires); gsub(/ +/, ",", requires); next }
 /^-- (up|down|checks)$/ { section = $2; next }
 { text[section] = text[section] $0 "\n" }
@@ -26,8 +28,9 @@ END { if (!failed) flush() }
 
 function flush() {
 	if (version != "")
-		printf "INSERT INTO platform.migrations (version, module, description, requires, up, down, checks) VALUES (\n\t%s, '%s', '%s', '{%s}',\n$migration$%s$migration$,\n$migration$%s$migration$,\n$migration$%s$migration$);\n\n",
-			version, module, description, requires, text["up"], text["down"], text["checks"]
+		printf "INSERT INTO platform.migrations (version, module, description, requires, optional, up, down, checks) VALUES (\n\t%s, '%s', '%s', '{%s}', %s,\n$migration$%s$migration$,\n$migration$%s$migration$,\n$migration$%s$migration$);\n\n",
+			version, module, description, requires, optional ? "true" : "false", text["up"], text["down"], text["checks"]
 	version = requires = section = ""
+	optional = 0
 	delete text
 }

@@ -18,6 +18,7 @@ CREATE TABLE platform.migrations (
 	module text NOT NULL,
 	description text NOT NULL,
 	requires text[] NOT NULL DEFAULT '{}',
+	optional boolean NOT NULL DEFAULT false,
 	up text NOT NULL,
 	down text NOT NULL DEFAULT '',
 	checks text NOT NULL DEFAULT '',
@@ -25,6 +26,8 @@ CREATE TABLE platform.migrations (
 );
 COMMENT ON TABLE platform.migrations IS
 	'The steps of platform.install(), in order of version: how each is applied, undone and checked. Read-only.';
+COMMENT ON COLUMN platform.migrations.optional IS
+	'Applied only where install() is given the module by name; upgraded wherever the module is.';
 
 -- What a member role gets from platform.grant_member(). object is a function's
 -- signature or a table's name, without the schema.

@@ -17,7 +17,7 @@
 
 static PlatformQuery known_migrations =
 	PLATFORM_QUERY(QUERY_READ | QUERY_LATEST,
-				   "SELECT version, module, description, requires, up, down, checks"
+				   "SELECT version, module, description, requires, up, down, checks, optional"
 				   " FROM platform.migrations ORDER BY version");
 
 static PlatformQuery applied_migrations =
@@ -74,6 +74,7 @@ load_known(MemoryContext context)
 		migration->up = platform_row_cstring(row, 5);
 		migration->down = platform_row_cstring(row, 6);
 		migration->checks = platform_row_cstring(row, 7);
+		migration->optional = platform_row_bool(row, 8);
 		migrations = lappend(migrations, migration);
 	}
 	return migrations;

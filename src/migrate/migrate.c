@@ -73,6 +73,7 @@ module_names(ArrayType *array)
 	return names;
 }
 
+/* Those that are installed unasked, and those that are installed already. */
 static List *
 all_modules(List *migrations)
 {
@@ -83,7 +84,7 @@ all_modules(List *migrations)
 	{
 		Migration  *migration = lfirst(cell);
 
-		if (migration->description != NULL)
+		if (migration->description != NULL && (!migration->optional || migration->applied))
 			names = lappend(names, migration->module);
 	}
 	return names;
@@ -160,7 +161,8 @@ PG_FUNCTION_INFO_V1(platform_install);
  *		returns table (version integer, module text, action text, duration interval)
  *
  * Applies, in one transaction and in order of version, the migrations that are
- * missing: of all modules (NULL), or of the named ones and those they require.
+ * missing: of all modules (NULL) but optional ones that are not installed yet, or
+ * of the named ones and those they require.
  * A row a step; its action is "applied", "adopted" (some of its tables were
  * there and were made to fit), "present" (nothing to do; duration is NULL),
  * "repaired" (it was applied, but objects of it were missing or different), or

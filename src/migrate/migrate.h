@@ -27,6 +27,7 @@ typedef struct Migration
 	char	   *module;
 	char	   *description;	/* NULL: applied, but unknown to this library */
 	List	   *requires;		/* of char * */
+	bool		optional;		/* its module is installed by name only */
 	char	   *up;
 	char	   *down;
 	char	   *checks;

@@ -11,8 +11,8 @@ SELECT version, module, action FROM platform.install(ARRAY['migrate']);
 SELECT version, module, action FROM platform.install('{}');
 
 -- every known migration is applied, by whom and with which version is recorded
-SELECT bool_and(applied_at IS NOT NULL) AS applied, bool_and(description IS NOT NULL) AS known
-FROM platform.migration_status();
+SELECT bool_and(applied_at IS NOT NULL) AS applied, bool_and(migration_status.description IS NOT NULL) AS known
+FROM platform.migration_status() JOIN platform.migrations USING (version) WHERE NOT optional;
 SELECT version, applied_by = current_user AS by_me, library_version
 FROM platform.schema_migrations WHERE version = 1;
 
@@ -29,8 +29,19 @@ INSERT INTO platform.migrations (version, module, description, requires, up, dow
 	(92, 'test_c', 'tables', '{migrate}', 'CREATE TABLE platform.test_c (id int)', 'DROP TABLE platform.test_c'),
 	(93, 'test_d', 'not asked for', '{}', 'CREATE TABLE platform.test_d (id int)', 'DROP TABLE platform.test_d');
 SELECT version, module, action, duration IS NOT NULL AS run FROM platform.install(ARRAY['test_a']);
-SELECT version, module, description FROM platform.migration_status() WHERE applied_at IS NULL;
+SELECT version, module, description FROM platform.migration_status() WHERE applied_at IS NULL AND module LIKE 'test%';
 SELECT version, module, action FROM platform.install() WHERE action <> 'present';
+ROLLBACK;
+
+-- an optional module comes when it is named, and is kept up to date from then on
+BEGIN;
+INSERT INTO platform.migrations (version, module, description, optional, up) VALUES
+	(9090, 'test_o', 'tables', true, 'CREATE TABLE platform.test_o (id int)');
+SELECT count(*) AS unasked FROM platform.install() WHERE module = 'test_o';
+SELECT version, module, action FROM platform.install(ARRAY['test_o']) WHERE module = 'test_o';
+INSERT INTO platform.migrations (version, module, description, optional, up) VALUES
+	(9091, 'test_o', 'more', true, 'ALTER TABLE platform.test_o ADD COLUMN more int');
+SELECT version, module, action FROM platform.install() WHERE module = 'test_o';
 ROLLBACK;
 
 -- a step that fails leaves nothing behind, and says which one it was
@@ -110,4 +121,4 @@ SELECT name, passed, detail FROM platform.verify() WHERE name LIKE '1 migrate: %
 BEGIN;
 SELECT version, module, action FROM platform.rollback(510) WHERE module IN ('features', 'tokens');
 ROLLBACK;
-SELECT version, module, description FROM platform.migration_status() WHERE applied_at IS NULL;
+SELECT version, module, description FROM platform.migration_status() JOIN platform.migrations USING (version, module, description) WHERE applied_at IS NULL AND NOT optional;

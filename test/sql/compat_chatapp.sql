@@ -1,0 +1,65 @@
+-- Statements written for schema chatapp run on the optional module compat_chatapp
+\set ECHO none
+\set QUIET 1
+\ir ../kit/setup.sql
+\set one '''c4a7a900-0000-4000-8000-000000000001'''
+\set ECHO all
+BEGIN;
+SELECT count(*) AS unasked FROM platform.install() WHERE module = 'compat_chatapp';
+SELECT version, module, action FROM platform.install('{compat_chatapp}') WHERE module = 'compat_chatapp';
+SELECT version, module, action FROM platform.install() WHERE module = 'compat_chatapp';
+SELECT name, passed FROM platform.verify() WHERE name LIKE '900 %';
+INSERT INTO chatapp.companies (id, name, settings) VALUES (:one, 'Compat', '{"branding": {}}');
+INSERT INTO chatapp.chatbot_packages (id, name, enable_chat, enable_call) VALUES ('c4a7a900-0000-4000-8000-0000000000b1', 'Compat package', true, true);
+INSERT INTO chatapp.chatbots (company_id, package_id, name) VALUES (:one, 'c4a7a900-0000-4000-8000-0000000000b1', 'Compat bot'), (:one, NULL, 'Compat chat');
+INSERT INTO chatapp.users (email, name) VALUES ('compat@chatapp.example', 'Compat');
+
+-- models: added once, found by what they do
+INSERT INTO chatapp.ai_models (provider, model_type, model_name, display_name) VALUES
+	('openai', 'chat', 'gpt-4-turbo', 'GPT-4 Turbo'),
+	('compat', 'chat', 'compat-chat', 'Compat chat');
+INSERT INTO chatapp.ai_models (provider, model_type, model_name, display_name, supports_audio) VALUES
+	('compat', 'both', 'compat-both', 'Compat both', true) RETURNING model_name, model_type, is_active, id IS NOT NULL AS has_id;
+INSERT INTO chatapp.ai_models (id, provider, model_type, model_name, display_name, description, supports_audio,
+	input_cost_per_token, output_cost_per_token, audio_cost_per_second_input, audio_cost_per_second_output, created_at) VALUES
+	(gen_random_uuid(), 'openai', 'call', 'gpt-4o-realtime-preview-2024-10-01', 'GPT-4 Realtime (Oct 2024)', 'again', true, 0.000005, 0.000020, 0.10, 0.20, NOW());
+SELECT model_name, model_type, supports_audio FROM chatapp.ai_models WHERE provider = 'compat' ORDER BY model_name COLLATE "C";
+SELECT count(*) AS once FROM chatapp.ai_models WHERE model_name IN ('gpt-4-turbo', 'gpt-4o-realtime-preview-2024-10-01') AND description IS DISTINCT FROM 'again';
+UPDATE chatapp.ai_models SET model_type = 'chat' WHERE model_type IS NULL AND deleted_at IS NULL;
+
+-- companies get the switch
+UPDATE chatapp.companies SET settings = jsonb_set(settings, '{features}', jsonb_build_object('callEnabled', false), true)
+WHERE settings -> 'features' IS NULL AND deleted_at IS NULL;
+UPDATE chatapp.companies SET settings = jsonb_set(settings, '{features,callEnabled}', 'true'::jsonb, true) WHERE id IN (:one) AND deleted_at IS NULL;
+SELECT settings FROM chatapp.companies WHERE id = :one;
+-- chatbots by capability
+SELECT name FROM chatapp.chatbots WHERE enabled_call = true AND deleted_at IS NULL AND company_id = :one;
+SELECT name FROM chatapp.chatbots WHERE enabled_call = true AND enabled_chat = false AND deleted_at IS NULL AND company_id = :one;
+SELECT name FROM chatapp.chatbot_packages WHERE enable_chat = true AND enable_call = true AND deleted_at IS NULL AND name LIKE 'Compat%';
+UPDATE chatapp.chatbots SET settings = jsonb_set(settings, '{call,silenceTimeout}', '60', true) WHERE name = 'Compat bot' AND company_id = :one;
+SELECT settings #> '{call,silenceTimeout}' AS timeout FROM chatapp.chatbots WHERE name = 'Compat bot' AND company_id = :one;
+SAVEPOINT s;
+UPDATE chatapp.chatbots SET settings = jsonb_set(settings, '{call,silenceTimeout}', '6', true) WHERE name = 'Compat bot' AND company_id = :one;
+ROLLBACK TO s;
+-- data integrity: no row
+SELECT id, name, enabled_chat, enabled_call FROM chatapp.chatbots WHERE NOT (enabled_chat = true OR enabled_call = true) AND deleted_at IS NULL;
+SELECT id, name, settings -> 'call' AS call_settings FROM chatapp.chatbots
+WHERE enabled_call = true AND (settings -> 'call' IS NULL OR settings -> 'call' = '{}'::jsonb) AND deleted_at IS NULL;
+-- all counts are 0
+SELECT (SELECT COUNT(*) FROM chatapp.chatbot_packages WHERE enable_chat IS NULL) AS packages_missing_flags,
+	(SELECT COUNT(*) FROM chatapp.chatbots WHERE enabled_chat IS NULL) AS chatbots_missing_flags,
+	(SELECT COUNT(*) FROM chatapp.ai_models WHERE model_type IS NULL) AS models_missing_type,
+	(SELECT COUNT(*) FROM chatapp.companies WHERE settings -> 'features' -> 'callEnabled' IS NULL AND id = :one) AS companies_missing_flag;
+-- avatars of any length
+UPDATE chatapp.users SET avatar_url = repeat('x', 10000) WHERE email = 'compat@chatapp.example';
+SELECT email, role, status, length(avatar_url) FROM chatapp.users WHERE length(avatar_url) > 400;
+-- no right that the caller has not on the tables
+GRANT USAGE ON SCHEMA chatapp TO platform_test_member;
+GRANT SELECT ON chatapp.chatbots TO platform_test_member;
+SELECT platform.set_context('c4a7a900-0000-4000-8000-000000000002');
+SET LOCAL ROLE platform_test_member;
+SELECT count(*) FROM chatapp.chatbots;
+RESET ROLE;
+SELECT version, module, action FROM platform.rollback((SELECT max(version) FROM platform.schema_migrations WHERE module <> 'compat_chatapp' AND version < 900)) WHERE version = 900;
+SELECT to_regclass('chatapp.chatbots') IS NULL AS gone;
+ROLLBACK;
