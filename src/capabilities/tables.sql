@@ -89,8 +89,6 @@ COMMENT ON COLUMN platform.chatbot_packages.is_active IS
 COMMENT ON COLUMN platform.chatbot_packages.is_public IS
 	'Members see it; the others are given by the platform.';
 
--- enabled_chat and enabled_call have no default: a chatbot that is made without them
--- takes them from its package.
 CREATE TABLE IF NOT EXISTS platform.chatbots (
 	id uuid NOT NULL DEFAULT platform.uuid7(),
 	organization_id uuid NOT NULL DEFAULT platform.default_organization_id(),
@@ -98,8 +96,8 @@ CREATE TABLE IF NOT EXISTS platform.chatbots (
 	name text NOT NULL,
 	description text,
 	status text NOT NULL DEFAULT 'active',
-	enabled_chat boolean NOT NULL,
-	enabled_call boolean NOT NULL,
+	enabled_chat boolean NOT NULL DEFAULT true,
+	enabled_call boolean NOT NULL DEFAULT false,
 	chat_model_id uuid,
 	call_model_id uuid,
 	settings jsonb NOT NULL DEFAULT '{}',
@@ -115,6 +113,11 @@ CREATE TABLE IF NOT EXISTS platform.chatbots (
 	CONSTRAINT chatbots_capability_check CHECK (enabled_chat = true OR enabled_call = true),
 	CONSTRAINT chatbots_settings_check CHECK (jsonb_typeof(settings) = 'object')
 );
+-- The defaults are for chatbots that were there before: a new one that is made without
+-- the flags takes them from its package.
+ALTER TABLE platform.chatbots
+	ALTER COLUMN enabled_chat DROP DEFAULT,
+	ALTER COLUMN enabled_call DROP DEFAULT;
 CREATE INDEX IF NOT EXISTS idx_chatbots_capabilities
 	ON platform.chatbots (enabled_chat, enabled_call) WHERE deleted_at IS NULL;
 CREATE INDEX IF NOT EXISTS idx_chatbots_company_capabilities
@@ -140,6 +143,11 @@ COMMENT ON COLUMN platform.chatbots.call_model_id IS
 	'A model of type call or both; the package''s when it is not given at creation. NULL: the application chooses.';
 COMMENT ON COLUMN platform.chatbots.settings IS
 	'The key "call" holds the call settings, complete while calls are enabled; see default_call_settings(). The rest is the application''s.';
+
+-- Chatbots that were there before with calls and without settings for them.
+UPDATE platform.chatbots
+SET settings = settings || jsonb_build_object('call', platform.default_call_settings())
+WHERE enabled_call AND coalesce(settings -> 'call', '{}') = '{}';
 
 INSERT INTO platform.table_kinds (table_name, kind, business_keys, reason) VALUES
 	('ai_models', 'global', '{ai_models_provider_model_name_key}', 'the same models for all organizations'),
