@@ -11,6 +11,7 @@ import { Webhook as StandardWebhook } from 'standardwebhooks';
 import { Webhook as SvixWebhook } from 'svix';
 import Stripe from 'stripe';
 import twilio from 'twilio';
+import { parse as parseQuery, stringify as stringifyQuery } from 'node:querystring';
 import { symmetric as retell } from 'retell-sdk/lib/webhook_auth';
 
 const stripe = new Stripe('sk_test_of_nobody');
@@ -79,7 +80,32 @@ export default {
 	/* params: the form as an object whose values are texts or lists of texts */
 	sign_twilio_webhook: ({ secret, url, params }) => twilio.getExpectedTwilioSignature(secret, url, params),
 	verify_twilio_webhook: ({ secret, url, params, signature }) => twilio.validateRequest(secret, signature, url, params),
+	/* the spellings of a URL that the client tries, by node's own parsers */
+	twilio_spellings: ({ url }) => {
+		const full = new URL(url);
+		const bare = new URL(url);
+		bare.port = '';
+		/* the part before the path, which is the first slash after the scheme's two */
+		const origin = /^[^/]*\/\/[^/]*/.exec(full.href)[0];
+		const withPort = full.port ? full.href :
+			`${origin}:${full.protocol === 'https:' ? 443 : 80}${full.pathname}${full.search}${full.hash}`;
+		const spellings = [bare.href, withPort];
+		for (const spelling of [bare, full]) {
+			if (spelling.search) {
+				const query = stringifyQuery(parseQuery(spelling.search.slice(1)));
+				const rest = new URL(spelling);
+				rest.search = '';
+				spellings.push(`${rest.href}?${query}`);
+			}
+		}
+		return spellings;
+	},
+
+	/* answers the URL with the body's hash, and its signature */
+	sign_twilio_json_webhook: ({ secret, url, body }) => {
+		const signedUrl = `${url}${url.includes('?') ? '&' : '?'}bodySHA256=${twilio.getExpectedBodyHash(text(body))}`;
+		return [signedUrl, twilio.getExpectedTwilioSignature(secret, signedUrl, {})];
+	},
 	verify_twilio_json_webhook: ({ secret, url, body, signature }) =>
 		twilio.validateRequestWithBody(secret, signature, url, text(body)),
-	twilio_body_hash: ({ body }) => twilio.getExpectedBodyHash(text(body)),
 };

@@ -44,13 +44,24 @@ sub install_peers
 	return;
 }
 
+# A request as JSON. Its body is base64, which may be long and needs no escapes.
+sub request_line
+{
+	my ($json, %request) = @_;
+	my $body = delete $request{body};
+	my $line = $json->encode(\%request);
+
+	$line =~ s/\}\z/,"body":"$body"}/ if defined $body;
+	return "$line\n";
+}
+
 # Answers to requests, in their order: each a hash with "answer" or "error".
 sub ask_peers
 {
 	my ($requests) = @_;
 	my $json = JSON::PP->new->ascii->utf8;
 	my ($answers, $errors) = ('', '');
-	my $in = join '', map { $json->encode($_) . "\n" } @$requests;
+	my $in = join '', map { request_line($json, %$_) } @$requests;
 
 	IPC::Run::run([ 'node', "$folder/peers.mjs" ], '<', \$in, '>', \$answers, '2>', \$errors)
 	  or die "the clients failed:\n$errors";
