@@ -15,38 +15,32 @@ static const char alphabet_url[] =
 "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /* Letters and digits: their value, plus one. */
-static const uint8 digit_values[256] = {
-	['A'] = 1, ['B'] = 2, ['C'] = 3, ['D'] = 4, ['E'] = 5, ['F'] = 6,
-	['G'] = 7, ['H'] = 8, ['I'] = 9, ['J'] = 10, ['K'] = 11, ['L'] = 12,
-	['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16, ['Q'] = 17, ['R'] = 18,
-	['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24,
-	['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30,
-	['e'] = 31, ['f'] = 32, ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36,
-	['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40, ['o'] = 41, ['p'] = 42,
-	['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48,
-	['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54,
-	['2'] = 55, ['3'] = 56, ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60,
-	['8'] = 61, ['9'] = 62,
-};
+#define DIGIT_VALUES \
+	['A'] = 1, ['B'] = 2, ['C'] = 3, ['D'] = 4, ['E'] = 5, ['F'] = 6, \
+	['G'] = 7, ['H'] = 8, ['I'] = 9, ['J'] = 10, ['K'] = 11, ['L'] = 12, \
+	['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16, ['Q'] = 17, ['R'] = 18, \
+	['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24, \
+	['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30, \
+	['e'] = 31, ['f'] = 32, ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, \
+	['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40, ['o'] = 41, ['p'] = 42, \
+	['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48, \
+	['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, \
+	['2'] = 55, ['3'] = 56, ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, \
+	['8'] = 61, ['9'] = 62
 
-/* Value of a character: of letters and digits, else the alphabet's last two, or -1. */
-static inline int
-digit_value(char c, const char *alphabet)
+static const uint8 values_plain[256] = {DIGIT_VALUES, ['+'] = 63, ['/'] = 64};
+static const uint8 values_url[256] = {DIGIT_VALUES, ['-'] = 63, ['_'] = 64};
+
+/* Value of a character, beyond 63 when it has none. */
+static inline uint32
+digit_value(char c, const uint8 *values)
 {
-	int			value = digit_values[(uint8) c];
-
-	if (likely(value != 0))
-		return value - 1;
-	if (c == alphabet[62])
-		return 62;
-	if (c == alphabet[63])
-		return 63;
-	return -1;
+	return (uint32) values[(uint8) c] - 1;
 }
 
 /* Text without padding; the number of bytes, or -1. *stray: the bits left over. */
 static int
-decode(const char *text, size_t length, const char *alphabet, uint8 *bytes, uint32 *stray)
+decode(const char *text, size_t length, const uint8 *values, uint8 *bytes, uint32 *stray)
 {
 	uint32		bits = 0;
 	int			pending = 0;
@@ -57,14 +51,13 @@ decode(const char *text, size_t length, const char *alphabet, uint8 *bytes, uint
 		return -1;
 	for (; i + 4 <= length; i += 4)
 	{
-		int			first = digit_value(text[i], alphabet);
-		int			second = digit_value(text[i + 1], alphabet);
-		int			third = digit_value(text[i + 2], alphabet);
-		int			fourth = digit_value(text[i + 3], alphabet);
-		uint32		group = (uint32) first << 18 | (uint32) second << 12 |
-			(uint32) third << 6 | (uint32) fourth;
+		uint32		first = digit_value(text[i], values);
+		uint32		second = digit_value(text[i + 1], values);
+		uint32		third = digit_value(text[i + 2], values);
+		uint32		fourth = digit_value(text[i + 3], values);
+		uint32		group = first << 18 | second << 12 | third << 6 | fourth;
 
-		if ((first | second | third | fourth) < 0)
+		if ((first | second | third | fourth) > 63)
 			return -1;
 		bytes[count++] = (uint8) (group >> 16);
 		bytes[count++] = (uint8) (group >> 8);
@@ -72,11 +65,11 @@ decode(const char *text, size_t length, const char *alphabet, uint8 *bytes, uint
 	}
 	for (; i < length; i++)
 	{
-		int			value = digit_value(text[i], alphabet);
+		uint32		value = digit_value(text[i], values);
 
-		if (value < 0)
+		if (value > 63)
 			return -1;
-		bits = bits << 6 | (uint32) value;
+		bits = bits << 6 | value;
 		pending += 6;
 		if (pending >= 8)
 		{
@@ -92,24 +85,29 @@ decode(const char *text, size_t length, const char *alphabet, uint8 *bytes, uint
 static int
 encode(const uint8 *bytes, size_t length, const char *alphabet, char *text)
 {
-	uint32		bits = 0;
-	int			pending = 0;
-	int			count = 0;
+	char	   *next = text;
+	size_t		left = length;
 
-	for (size_t i = 0; i < length; i++)
+	for (; left >= 3; left -= 3, bytes += 3)
 	{
-		bits = (bits << 8 | bytes[i]) & 0xffff;
-		pending += 8;
-		while (pending >= 6)
-		{
-			pending -= 6;
-			text[count++] = alphabet[bits >> pending & 0x3f];
-		}
+		uint32		group = (uint32) bytes[0] << 16 | (uint32) bytes[1] << 8 | bytes[2];
+
+		*next++ = alphabet[group >> 18];
+		*next++ = alphabet[group >> 12 & 0x3f];
+		*next++ = alphabet[group >> 6 & 0x3f];
+		*next++ = alphabet[group & 0x3f];
 	}
-	if (pending > 0)
-		text[count++] = alphabet[bits << (6 - pending) & 0x3f];
-	text[count] = '\0';
-	return count;
+	if (left > 0)
+	{
+		uint32		group = (uint32) bytes[0] << 8 | (left == 2 ? bytes[1] : 0);
+
+		*next++ = alphabet[group >> 10];
+		*next++ = alphabet[group >> 4 & 0x3f];
+		if (left == 2)
+			*next++ = alphabet[group << 2 & 0x3f];
+	}
+	*next = '\0';
+	return (int) (next - text);
 }
 
 /* Length of the text without the padding at its end, at most two characters. */
@@ -125,7 +123,7 @@ int
 platform_base64url_decode(const char *text, size_t length, uint8 *bytes)
 {
 	uint32		stray;
-	int			count = decode(text, length, alphabet_url, bytes, &stray);
+	int			count = decode(text, length, values_url, bytes, &stray);
 
 	return count >= 0 && stray == 0 ? count : -1;
 }
@@ -144,7 +142,7 @@ platform_base64_decode(const char *text, size_t length, uint8 *bytes)
 
 	if (length % 4 != 0)
 		return -1;
-	count = decode(text, without_padding(text, length), alphabet_plain, bytes, &stray);
+	count = decode(text, without_padding(text, length), values_plain, bytes, &stray);
 	return count >= 0 && stray == 0 ? count : -1;
 }
 
@@ -167,7 +165,7 @@ platform_base64_decode_loosely(const char *text, size_t length, uint8 *bytes)
 
 	if (digits < length && length % 4 != 0)
 		return -1;
-	return decode(text, digits, alphabet_plain, bytes, &stray);
+	return decode(text, digits, values_plain, bytes, &stray);
 }
 
 static inline int

@@ -3,20 +3,24 @@
  *	  Authenticated encryption: AES-256-GCM and XAES-256-GCM (OpenSSL, EVP).
  *
  * Two cipher contexts live as long as the backend and are keyed anew for each
- * message: that costs a fraction of making one.  They hold the key used last,
- * until platform_aead_forget().  As in crypto.c nothing here raises between
- * steps that leave a plaintext or a key behind.
+ * message: that costs a fraction of making one.  The one that only encrypts
+ * blocks is keyed when its key changes.  They hold the key used last, until
+ * platform_aead_forget().  As in crypto.c nothing here raises between steps that
+ * leave a plaintext or a key behind.
  */
 #include "core/platform.h"
 
+#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 
 #include "core/crypto.h"
 #include "core/crypto_aead.h"
+#include "core/key_memory.h"
 
 static EVP_CIPHER_CTX *gcm_context = NULL;
 static EVP_CIPHER_CTX *block_context = NULL;
+static uint8 *block_key = NULL; /* of block_context, in key memory */
 
 /* A context for the cipher, or NULL. */
 static EVP_CIPHER_CTX *
@@ -34,16 +38,25 @@ new_context(const char *name)
 	return context;
 }
 
-/* Keys the GCM context and feeds it what is authenticated only. */
+/*
+ * Keys the GCM context and feeds it what is authenticated only; tag is the one
+ * to be verified, NULL to encrypt.
+ */
 static bool
-gcm_begin(const uint8 *key, const uint8 *nonce, PlatformAad aad, int encrypt)
+gcm_begin(const uint8 *key, const uint8 *nonce, PlatformAad aad, const uint8 *tag)
 {
+	OSSL_PARAM	params[] = {
+		OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG,
+										  unconstify(uint8 *, tag), PLATFORM_AEAD_TAG_SIZE),
+		OSSL_PARAM_construct_end()
+	};
 	int			size;
 
 	if (gcm_context == NULL)
 		gcm_context = new_context("AES-256-GCM");
 	return gcm_context != NULL &&
-		EVP_CipherInit_ex2(gcm_context, NULL, key, nonce, encrypt, NULL) == 1 &&
+		EVP_CipherInit_ex2(gcm_context, NULL, key, nonce, tag == NULL,
+						   tag == NULL ? NULL : params) == 1 &&
 		(aad.length == 0 ||
 		 EVP_CipherUpdate(gcm_context, NULL, &size, aad.bytes, (int) aad.length) == 1);
 }
@@ -62,13 +75,17 @@ void
 platform_gcm_seal(const uint8 *key, const uint8 *nonce, PlatformAad aad,
 				  const void *plain, size_t length, uint8 *sealed)
 {
+	OSSL_PARAM	tag[] = {
+		OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG,
+										  sealed + length, PLATFORM_AEAD_TAG_SIZE),
+		OSSL_PARAM_construct_end()
+	};
 	int			size;
 
-	if (!gcm_begin(key, nonce, aad, 1) ||
+	if (!gcm_begin(key, nonce, aad, NULL) ||
 		!gcm_update(plain, length, sealed) ||
 		EVP_CipherFinal_ex(gcm_context, sealed + length, &size) != 1 ||
-		EVP_CIPHER_CTX_ctrl(gcm_context, EVP_CTRL_AEAD_GET_TAG, PLATFORM_AEAD_TAG_SIZE,
-							sealed + length) != 1)
+		EVP_CIPHER_CTX_get_params(gcm_context, tag) != 1)
 		platform_crypto_error("a ciphertext");
 }
 
@@ -83,11 +100,9 @@ platform_gcm_open(const uint8 *key, const uint8 *nonce, PlatformAad aad,
 	if (length < PLATFORM_AEAD_TAG_SIZE)
 		return false;
 	length -= PLATFORM_AEAD_TAG_SIZE;
-	if (!gcm_begin(key, nonce, aad, 0))
+	if (!gcm_begin(key, nonce, aad, sealed + length))
 		platform_crypto_error("a plaintext");
 	authentic = gcm_update(sealed, length, plain) &&
-		EVP_CIPHER_CTX_ctrl(gcm_context, EVP_CTRL_AEAD_SET_TAG, PLATFORM_AEAD_TAG_SIZE,
-							unconstify(uint8 *, sealed + length)) == 1 &&
 		EVP_CipherFinal_ex(gcm_context, nothing, &size) == 1;
 	if (!authentic)
 	{
@@ -101,18 +116,25 @@ platform_gcm_open(const uint8 *key, const uint8 *nonce, PlatformAad aad,
 static void
 encrypt_blocks(const uint8 *key, const uint8 *blocks, int length, uint8 *result)
 {
+	bool		keyed = false;
 	int			size;
 
+	if (block_key == NULL)
+		block_key = platform_key_memory(PLATFORM_AEAD_KEY_SIZE);
 	if (block_context == NULL)
-	{
 		block_context = new_context("AES-256-ECB");
-		if (block_context != NULL)
-			EVP_CIPHER_CTX_set_padding(block_context, 0);
-	}
+	else if (memcmp(block_key, key, PLATFORM_AEAD_KEY_SIZE) == 0)
+		keyed = true;
+	memcpy(block_key, key, PLATFORM_AEAD_KEY_SIZE);
+	/* padding matters to the last call only, and there is none */
 	if (block_context == NULL ||
-		EVP_CipherInit_ex2(block_context, NULL, key, NULL, 1, NULL) != 1 ||
-		EVP_CipherUpdate(block_context, result, &size, blocks, length) != 1)
+		(!keyed && EVP_CipherInit_ex2(block_context, NULL, key, NULL, 1, NULL) != 1) ||
+		EVP_CipherUpdate(block_context, result, &size, blocks, length) != 1 ||
+		size != length)
+	{
+		platform_aead_forget();
 		platform_crypto_error("a key");
+	}
 }
 
 void
@@ -186,4 +208,6 @@ platform_aead_forget(void)
 	EVP_CIPHER_CTX_free(block_context);
 	gcm_context = NULL;
 	block_context = NULL;
+	if (block_key != NULL)
+		platform_wipe(block_key, PLATFORM_AEAD_KEY_SIZE);
 }
