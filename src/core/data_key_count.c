@@ -26,10 +26,10 @@ typedef struct Allowance
 {
 	int32		key_id;
 	pg_uuid_t	organization;
-	bool		uncommitted;	/* a block was taken in the transaction in progress */
 	int64		block;			/* size of the last block */
 	int64		left;			/* of it */
-	int64		owed;			/* used of blocks that were rolled back */
+	int64		uncommitted;	/* counted in the transaction in progress */
+	int64		owed;			/* used of what was rolled back */
 } Allowance;
 
 static PlatformRowTable counts = {
@@ -54,12 +54,12 @@ forget_blocks(void)
 	{
 		Allowance  *allowance = &allowances[i];
 
-		if (!allowance->uncommitted)
+		if (allowance->uncommitted == 0)
 			continue;
-		allowance->owed += allowance->block - allowance->left;
+		allowance->owed += allowance->uncommitted - allowance->left;
 		allowance->left = 0;
 		allowance->block = 0;
-		allowance->uncommitted = false;
+		allowance->uncommitted = 0;
 	}
 }
 
@@ -70,7 +70,7 @@ at_transaction_end(XactEvent event, void *arg)
 		forget_blocks();
 	else if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE)
 		for (int i = 0; i < MAX_ALLOWANCES; i++)
-			allowances[i].uncommitted = false;
+			allowances[i].uncommitted = 0;
 }
 
 static void
@@ -157,7 +157,7 @@ platform_data_key_count(const pg_uuid_t *organization, int32 key_id)
 	allowance->block = block;
 	allowance->left = block - 1;
 	allowance->owed = 0;
-	allowance->uncommitted = true;
+	allowance->uncommitted += amount;
 	if (count >= WARN_AT && count - amount < WARN_AT)
 		ereport(WARNING,
 				(errcode(ERRCODE_WARNING),
