@@ -16,6 +16,7 @@
 #include "core/root_key.h"
 #include "core/secret.h"
 #include "core/settings.h"
+#include "credentials/integrations.h"
 #include "features/features.h"
 #include "ops/ops.h"
 #include "sessions/sessions.h"
@@ -38,6 +39,7 @@ _PG_init(void)
 	platform_root_key_init();
 	platform_data_key_init();
 	platform_secret_init();
+	platform_integrations_init();
 	platform_features_init();
 	platform_sessions_init();
 	platform_tokens_init();

@@ -9,6 +9,8 @@
 #ifndef PLATFORM_JSON_H
 #define PLATFORM_JSON_H
 
+#include "utils/jsonb.h"
+
 typedef struct json_t PlatformJson;
 
 /* An object or array, freed with the current memory context; NULL when invalid. */
@@ -16,6 +18,10 @@ extern const PlatformJson *platform_json_parse(const char *text, size_t length);
 
 /* The same, but numbers are doubles where an integer is beyond 64 bits. */
 extern const PlatformJson *platform_json_parse_wide(const char *text, size_t length);
+
+/* The first again; tells where it is invalid, from 1 (0: nowhere in particular). */
+extern const PlatformJson *platform_json_parse_located(const char *text, size_t length,
+													   int *line, int *column);
 
 extern bool platform_json_is_object(const PlatformJson *json);
 extern bool platform_json_is_array(const PlatformJson *json);
@@ -39,7 +45,13 @@ extern const char *platform_json_text(const PlatformJson *json);
 /* The value of a number; false for anything else. */
 extern bool platform_json_number(const PlatformJson *json, double *number);
 
-/* Overwrites a string that held a secret. */
+/*
+ * The server's form of the value; NULL when it has a text that the database's
+ * encoding may not have.
+ */
+extern Jsonb *platform_json_to_jsonb(const PlatformJson *json);
+
+/* Overwrites every string of a value that held secrets. */
 extern void platform_json_wipe(const PlatformJson *json);
 
 #endif							/* PLATFORM_JSON_H */

@@ -86,17 +86,12 @@ platform_sessions_moment(TimestampTz now, Datum interval, bool before)
 static text *
 token_hash(const char *token, size_t length)
 {
-	static const char digits[] = "0123456789abcdef";
 	uint8		hash[HASH_BYTES];
-	char		hex[2 * HASH_BYTES];
+	char		hex[2 * HASH_BYTES + 1];
 
 	platform_hash(PLATFORM_SHA256, token, length, hash);
-	for (int i = 0; i < HASH_BYTES; i++)
-	{
-		hex[2 * i] = digits[hash[i] >> 4];
-		hex[2 * i + 1] = digits[hash[i] & 0x0f];
-	}
-	return cstring_to_text_with_len(hex, sizeof(hex));
+	platform_hex_encode(hash, sizeof(hash), hex);
+	return cstring_to_text_with_len(hex, 2 * HASH_BYTES);
 }
 
 /*
