@@ -103,3 +103,21 @@ INSERT INTO platform.member_privileges VALUES
 	('table', 'integration_accounts', 'UPDATE (account_name, description, credentials, access_token, refresh_token, token_expires_at, webhook_secret, is_active, deleted_at)'),
 	('table', 'integrations', 'SELECT'),
 	('table', 'integrations', 'UPDATE (display_name, description, is_active)');
+
+CREATE OR REPLACE FUNCTION platform.verify_twilio_request(organization_id uuid, account_id uuid, url text, body bytea, signature text) RETURNS boolean
+LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'platform_verify_twilio_request';
+COMMENT ON FUNCTION platform.verify_twilio_request(uuid, uuid, text, bytea, text) IS
+	'Does X-Twilio-Signature fit the whole URL, the body and the account''s authToken, which nobody sees? False for an account that is switched off, deleted, not there or without one. Errors: 42501; 22004 NULL ids; those of decrypt_secret().';
+
+CREATE OR REPLACE FUNCTION platform.verify_meta_request(organization_id uuid, account_id uuid, body bytea, signature text) RETURNS boolean
+LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'platform_verify_meta_request';
+COMMENT ON FUNCTION platform.verify_meta_request(uuid, uuid, bytea, text) IS
+	'The same for X-Hub-Signature-256, the body and the account''s appSecret.';
+
+CREATE OR REPLACE FUNCTION platform.verify_integration_request(organization_id uuid, account_id uuid, body bytea, signature text, webhook_id text DEFAULT NULL, sent_at text DEFAULT NULL, scheme text DEFAULT 'standard', now timestamptz DEFAULT NULL) RETURNS boolean
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'platform_verify_integration_request';
+COMMENT ON FUNCTION platform.verify_integration_request(uuid, uuid, bytea, text, text, text, text, timestamptz) IS
+	'The same for the account''s webhook_secret, and the previous one while its grace period runs. scheme: standard, svix, stripe, meta, github, slack, retell; webhook_id and sent_at: the headers that it signs. Errors also: 22023 unknown scheme.';

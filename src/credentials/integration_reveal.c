@@ -20,6 +20,7 @@
 #include "core/error.h"
 #include "core/identity.h"
 #include "core/query.h"
+#include "core/signature.h"
 #include "credentials/integrations.h"
 
 #define LONGEST_GRACE (INT64CONST(31) * USECS_PER_DAY + USECS_PER_HOUR) /* the end of summer */
@@ -287,10 +288,12 @@ demote_secret(const IntegrationSecrets *row)
 	PlatformKeyFault fault;
 	text	   *result;
 
-	if (row->nulls[INTEGRATION_WEBHOOK_SECRET])
-		return NULL;
 	if (!platform_integration_open(row, INTEGRATION_WEBHOOK_SECRET, NULL, &plain, &fault))
-		platform_key_fault_raise(&fault);
+	{
+		if (fault.reason != KEY_OK)
+			platform_key_fault_raise(&fault);
+		return NULL;
+	}
 	result = platform_secret_encrypt(&place, plain.bytes, plain.length);
 	platform_secret_wipe(&plain);
 	return result;
@@ -370,7 +373,7 @@ platform_rotate_integration_secret(PG_FUNCTION_ARGS)
 		platform_no_such_integration(DatumGetUUIDP(values[1]));
 	if (until > now)
 		previous = demote_secret(&account.secrets);
-	secret = platform_make_webhook_secret();
+	secret = cstring_to_text(platform_signature_new_secret(WEBHOOK_SECRET_PREFIX));
 	place = platform_integration_place(&account.secrets, INTEGRATION_WEBHOOK_SECRET, NULL);
 	values[2] = PointerGetDatum(platform_secret_encrypt_text(&place, secret));
 	nulls[3] = nulls[4] = previous == NULL;

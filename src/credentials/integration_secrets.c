@@ -319,20 +319,6 @@ platform_integration_reencrypt(IntegrationSecrets *row)
 	return !context.failed;
 }
 
-text *
-platform_make_webhook_secret(void)
-{
-	static const char prefix[] = "whsec_";
-	uint8		random[32];
-	char		encoded[64];
-	int			length;
-
-	platform_random_bytes(random, sizeof(random));
-	length = platform_base64_encode(random, sizeof(random), encoded);
-	platform_wipe(random, sizeof(random));
-	return cstring_to_text(psprintf("%s%.*s", prefix, length, encoded));
-}
-
 /* ---- reading ---- */
 
 bool
@@ -345,8 +331,9 @@ platform_integration_open(const IntegrationSecrets *row, IntegrationSecret colum
 
 	plain->bytes = NULL;
 	plain->length = 0;
+	fault->reason = KEY_OK;
 	if (!old_envelope(&context, pointer, &leaf))
-		return platform_key_fault(fault, KEY_UNKNOWN, "there is no such secret", NULL, NULL);
+		return false;
 	return platform_secret_try_decrypt(&place, leaf.text, leaf.length, plain, fault);
 }
 

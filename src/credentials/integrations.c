@@ -21,6 +21,7 @@
 #include "core/argument.h"
 #include "core/error.h"
 #include "core/guard.h"
+#include "core/signature.h"
 #include "core/touch.h"
 #include "credentials/integrations.h"
 
@@ -211,7 +212,7 @@ encrypt_secrets(Write *write, TimestampTz now)
 		fill_secrets(write, write->old_values, write->old_nulls, &old);
 	if (!write->update && secrets.nulls[INTEGRATION_WEBHOOK_SECRET])
 	{
-		secrets.values[INTEGRATION_WEBHOOK_SECRET] = PointerGetDatum(platform_make_webhook_secret());
+		secrets.values[INTEGRATION_WEBHOOK_SECRET] = CStringGetTextDatum(platform_signature_new_secret(WEBHOOK_SECRET_PREFIX));
 		secrets.nulls[INTEGRATION_WEBHOOK_SECRET] = false;
 	}
 	platform_integration_encrypt(&secrets, write->update ? &old : NULL);

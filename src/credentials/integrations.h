@@ -85,8 +85,8 @@ extern PlatformSecretPlace platform_integration_place(const IntegrationSecrets *
 													  const char *pointer);
 
 /*
- * Decrypts a column of text, or the leaf of the document; false with the reason.
- * KEY_UNKNOWN when there is none.
+ * Decrypts a column of text, or the leaf of the document; false with the reason,
+ * which is KEY_OK when there is none.
  */
 extern bool platform_integration_open(const IntegrationSecrets *row, IntegrationSecret column,
 									  const char *pointer, PlatformPlaintext *plain,
@@ -109,10 +109,9 @@ extern bool platform_integration_find(const pg_uuid_t *organization, const pg_uu
 /* PT404. */
 pg_noreturn extern void platform_no_such_integration(const pg_uuid_t *id);
 
+#define WEBHOOK_SECRET_PREFIX "whsec_"
+
 /* Copies "****" and, of long secrets, the last four characters. */
 extern char *platform_redact(const char *plain, size_t length);
-
-/* "whsec_" and the base64 of 32 random bytes. */
-extern text *platform_make_webhook_secret(void);
 
 #endif							/* PLATFORM_INTEGRATIONS_H */
