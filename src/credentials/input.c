@@ -11,7 +11,7 @@
 PG_FUNCTION_INFO_V1(platform_begin_secret_input);
 
 /*
- * What prints statements, parameters or details of errors. Those that other
+ * What prints statements, parameters or errors. Those that other
  * libraries define are set when they are there.
  */
 static const struct
@@ -25,6 +25,7 @@ static const struct
 	{"log_min_duration_statement", "-1", false},
 	{"log_min_duration_sample", "-1", false},
 	{"log_transaction_sample_rate", "0", false},
+	{"log_min_messages", "log", false}, /* of errors: a message can quote a literal */
 	{"log_min_error_statement", "panic", false},
 	{"log_parameter_max_length", "0", false},
 	{"log_parameter_max_length_on_error", "0", false},
@@ -42,10 +43,10 @@ static const struct
  * platform.begin_secret_input() returns void
  *
  * Until the end of the transaction, or the rollback to a savepoint before the
- * call: statements, their parameters and the details of errors reach neither
- * the server's log nor pg_stat_activity, pg_stat_statements, auto_explain and
- * pgaudit. For callers who must send secrets as literals, in the statements
- * after this one. That it was called is logged. EXECUTE is the grant. Errors:
+ * call: statements, their parameters and errors reach neither the server's log
+ * nor pg_stat_activity, pg_stat_statements, auto_explain and pgaudit. For
+ * callers who must send secrets as literals, in the statements after this one.
+ * That it was called is logged, as is what secret_access_log records. EXECUTE is the grant. Errors:
  * 25P01 outside a transaction block.
  */
 Datum
