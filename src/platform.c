@@ -18,6 +18,7 @@
 #include "core/settings.h"
 #include "credentials/integrations.h"
 #include "features/features.h"
+#include "legacy/legacy.h"
 #include "ops/ops.h"
 #include "sessions/sessions.h"
 #include "tokens/tokens.h"
@@ -41,6 +42,7 @@ _PG_init(void)
 	platform_secret_init();
 	platform_integrations_init();
 	platform_features_init();
+	platform_legacy_init();
 	platform_sessions_init();
 	platform_tokens_init();
 	platform_ops_init();
