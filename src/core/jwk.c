@@ -13,10 +13,6 @@
  */
 #include "core/platform.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "storage/fd.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
@@ -24,19 +20,10 @@
 #include "core/crypto.h"
 #include "core/json.h"
 #include "core/jwk.h"
+#include "core/key_file.h"
 
 #define MAX_FILE_SIZE	(1024 * 1024)
 #define MAX_KEYS		64
-
-/* What tells one version of the file from another. */
-typedef struct FileStamp
-{
-	dev_t		device;
-	ino_t		inode;
-	off_t		size;
-	struct timespec modified;
-	struct timespec changed;
-} FileStamp;
 
 /* A secret that is overwritten with its memory context. */
 typedef struct Secret
@@ -67,7 +54,7 @@ static char *keys_file = NULL;
 
 static MemoryContext keys_context = NULL;
 static PlatformJwkSet *known_keys = NULL;
-static FileStamp known_stamp;
+static PlatformFileStamp known_stamp;
 
 PlatformJwa
 platform_jwa(const char *name)
@@ -222,63 +209,26 @@ keys_unavailable(const char *why)
 			 errhint("The server's log tells the operator why.")));
 }
 
-/* Keeps strangers from reading secrets, and others from adding keys. */
-static const char *
-file_fault(const struct stat *status)
-{
-	if (!S_ISREG(status->st_mode))
-		return "it is not a regular file";
-	if (status->st_uid != geteuid() && status->st_uid != 0)
-		return "it must belong to the server's user or root";
-	if (status->st_mode & (S_IWGRP | S_IRWXO))
-		return "it must not be writable by its group or accessible to others (chmod 0640 or less)";
-	if (status->st_size > MAX_FILE_SIZE)
-		return "it is larger than 1 MB";
-	return NULL;
-}
-
 /* The file's text in the current memory context, and the stamp of what was read. */
 static Secret *
-read_file(FileStamp *stamp)
+read_file(PlatformFileStamp *stamp)
 {
-	int			file = OpenTransientFile(keys_file, O_RDONLY | PG_BINARY);
-	struct stat status;
 	const char *fault;
+	int			file = platform_key_file_open(keys_file, MAX_FILE_SIZE, stamp, &fault);
+	ssize_t		length;
 	Secret	   *text;
-	ssize_t		length = 0;
 
 	if (file < 0)
-		keys_unavailable(strerror(errno));
-	if (fstat(file, &status) != 0)
-		keys_unavailable(strerror(errno));
-	fault = file_fault(&status);
-	if (fault != NULL)
 		keys_unavailable(fault);
-
-	text = palloc0(offsetof(Secret, bytes) + status.st_size + 1);
-	text->length = status.st_size;
+	text = palloc0(offsetof(Secret, bytes) + stamp->size + 1);
+	text->length = stamp->size;
 	text->release.func = release_secret;
 	text->release.arg = text;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &text->release);
-	while (length < status.st_size)
-	{
-		ssize_t		got = read(file, text->bytes + length, status.st_size - length);
-
-		if (got < 0)
-			keys_unavailable(strerror(errno));
-		if (got == 0)
-			break;
-		length += got;
-	}
+	length = platform_key_file_read(file, stamp, text->bytes, &fault);
+	if (length < 0)
+		keys_unavailable(fault);
 	text->length = length;
-	CloseTransientFile(file);
-
-	memset(stamp, 0, sizeof(FileStamp));
-	stamp->device = status.st_dev;
-	stamp->inode = status.st_ino;
-	stamp->size = status.st_size;
-	stamp->modified = status.st_mtim;
-	stamp->changed = status.st_ctim;
 	return text;
 }
 
@@ -336,7 +286,7 @@ load_keys(void)
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext saved = MemoryContextSwitchTo(work);
 	PlatformJwkSet *keys;
-	FileStamp	stamp;
+	PlatformFileStamp stamp;
 
 	keys = parse_keys(read_file(&stamp), context);
 	MemoryContextSwitchTo(saved);
@@ -348,20 +298,6 @@ load_keys(void)
 	known_stamp = stamp;
 }
 
-static bool
-file_unchanged(void)
-{
-	struct stat status;
-
-	return stat(keys_file, &status) == 0 &&
-		file_fault(&status) == NULL &&
-		status.st_dev == known_stamp.device &&
-		status.st_ino == known_stamp.inode &&
-		status.st_size == known_stamp.size &&
-		memcmp(&status.st_mtim, &known_stamp.modified, sizeof(struct timespec)) == 0 &&
-		memcmp(&status.st_ctim, &known_stamp.changed, sizeof(struct timespec)) == 0;
-}
-
 const PlatformJwkSet *
 platform_jwk_set(void)
 {
@@ -370,7 +306,8 @@ platform_jwk_set(void)
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
 				 errmsg("keys to verify tokens are not configured"),
 				 errhint("Set platform.jwt_keys_file.")));
-	if (known_keys == NULL || !file_unchanged())
+	if (known_keys == NULL ||
+		!platform_key_file_unchanged(keys_file, MAX_FILE_SIZE, &known_stamp))
 	{
 		forget_keys();
 		load_keys();
