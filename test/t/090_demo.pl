@@ -2,12 +2,16 @@
 # in it are those it wants to show, of the class PT. The README's statements run.
 use strict;
 use warnings;
+use FindBin;
+use lib "$FindBin::RealBin/lib";
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use PlatformTest;
 use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('demo');
 $node->init;
+give_root_key($node);
 $node->start;
 $node->safe_psql('postgres', 'CREATE DATABASE demo');
 $node->safe_psql('demo', 'CREATE EXTENSION platform; SELECT platform.install(); SELECT platform.load_demo_data();');

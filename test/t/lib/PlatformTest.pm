@@ -4,7 +4,9 @@ package PlatformTest;
 use strict;
 use warnings;
 use Exporter 'import';
-our @EXPORT = qw(fill_tables table_signatures structure_signature);
+use File::Find;
+use PostgreSQL::Test::Utils;
+our @EXPORT = qw(fill_tables table_signatures structure_signature give_root_key files_with);
 
 # Demo rows, one row in each table that has none and can take one, and what a
 # user adds: a column, an index, a policy, a table. As the owner of the tables.
@@ -89,6 +91,32 @@ sub structure_signature
 			UNION ALL SELECT concat_ws(' ', 'execute', p.oid::regprocedure)
 			FROM pg_proc p WHERE p.pronamespace = 'platform'::regnamespace AND has_function_privilege('member', p.oid, 'EXECUTE')
 		) s (line) ORDER BY line COLLATE "C"});
+}
+
+# A root key file, before the server starts.
+sub give_root_key
+{
+	my ($node) = @_;
+	my $file = $node->basedir . '/root_key';
+
+	umask 077;
+	open my $out, '>', $file or die "cannot write $file: $!";
+	print $out '1:' . '5c' x 32 . "\n";
+	close $out;
+	$node->append_conf('postgresql.conf', "platform.root_key_file = '$file'\n");
+	return;
+}
+
+# Files of the server, its log among them, that hold one of the texts.
+sub files_with
+{
+	my ($node, @texts) = @_;
+	my $pattern = join '|', map { quotemeta } @texts;
+	my @found;
+
+	find({ no_chdir => 1, wanted => sub { push @found, $_ if -f && slurp_file($_) =~ /$pattern/ } },
+		$node->data_dir, $node->logfile);
+	return @found;
 }
 
 1;
