@@ -6,7 +6,9 @@
  * must not jump over their release: between creating and freeing one nothing
  * here allocates or raises, failures come back as values, and a handle that
  * outlives its function belongs to a memory context by a reset callback.  One
- * MAC context a hash lives as long as the backend and is keyed anew each time.
+ * context a hash lives as long as the backend and is begun anew each time; HMAC is
+ * made of it, because the library's own takes half as long again, most of it for
+ * copies, and keeps the key in its context.
  * The library's error queue is emptied after each failure: the server's own TLS
  * code would read our leftovers as its own.
  */
@@ -40,15 +42,18 @@ static const struct
 {
 	const char *name;
 	int			size;
+	int			block;
 }			hashes[] =
 {
-	[PLATFORM_SHA1] = {"SHA1", 20},
-	[PLATFORM_SHA256] = {"SHA256", 32},
-	[PLATFORM_SHA384] = {"SHA384", 48},
-	[PLATFORM_SHA512] = {"SHA512", 64},
+	[PLATFORM_SHA1] = {"SHA1", 20, 64},
+	[PLATFORM_SHA256] = {"SHA256", 32, 64},
+	[PLATFORM_SHA384] = {"SHA384", 48, 128},
+	[PLATFORM_SHA512] = {"SHA512", 64, 128},
 };
 
-static EVP_MAC_CTX *mac_contexts[lengthof(hashes)];
+#define MAX_BLOCK	128
+
+static EVP_MD_CTX *hash_contexts[lengthof(hashes)];
 
 void
 platform_crypto_error(const char *what)
@@ -68,61 +73,80 @@ platform_hash_size(PlatformHash hash)
 	return hashes[hash].size;
 }
 
+/* The backend's context for a hash, ready to begin, or NULL. */
+static EVP_MD_CTX *
+hash_context(PlatformHash hash)
+{
+	EVP_MD_CTX *context = hash_contexts[hash];
+
+	if (context == NULL)
+	{
+		EVP_MD	   *md = EVP_MD_fetch(NULL, hashes[hash].name, NULL);
+
+		context = EVP_MD_CTX_new();
+		if (md == NULL || context == NULL || EVP_DigestInit_ex2(context, md, NULL) != 1)
+		{
+			EVP_MD_CTX_free(context);
+			context = NULL;
+		}
+		EVP_MD_free(md);
+		hash_contexts[hash] = context;
+	}
+	return context;
+}
+
+/* The hash of a block, if there is one, and then of parts. */
+static bool
+hash_parts(PlatformHash hash, const uint8 *block, const PlatformBytes *parts, int nparts,
+		   uint8 *digest)
+{
+	EVP_MD_CTX *context = hash_context(hash);
+	unsigned int size = 0;
+	bool		done;
+
+	done = context != NULL && EVP_DigestInit_ex2(context, NULL, NULL) == 1 &&
+		(block == NULL || EVP_DigestUpdate(context, block, hashes[hash].block) == 1);
+	for (int i = 0; i < nparts && done; i++)
+		done = EVP_DigestUpdate(context, parts[i].data, parts[i].length) == 1;
+	return done && EVP_DigestFinal_ex(context, digest, &size) == 1 && size == hashes[hash].size;
+}
+
 void
 platform_hash(PlatformHash hash, const void *data, size_t length, uint8 *digest)
 {
-	size_t		size = 0;
+	PlatformBytes part = {data, length};
 
-	if (EVP_Q_digest(NULL, hashes[hash].name, NULL, data, length, digest, &size) != 1 ||
-		size != hashes[hash].size)
+	if (!hash_parts(hash, NULL, &part, 1, digest))
 		platform_crypto_error("a hash");
 }
 
-/* The backend's MAC context for a hash, or NULL. */
-static EVP_MAC_CTX *
-mac_context(PlatformHash hash)
-{
-	if (mac_contexts[hash] == NULL)
-	{
-		EVP_MAC    *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-		OSSL_PARAM	params[] = {
-			OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
-											 unconstify(char *, hashes[hash].name), 0),
-			OSSL_PARAM_construct_end()
-		};
-
-		if (mac != NULL)
-		{
-			mac_contexts[hash] = EVP_MAC_CTX_new(mac);
-			EVP_MAC_free(mac);
-		}
-		if (mac_contexts[hash] != NULL &&
-			EVP_MAC_CTX_set_params(mac_contexts[hash], params) != 1)
-		{
-			EVP_MAC_CTX_free(mac_contexts[hash]);
-			mac_contexts[hash] = NULL;
-		}
-	}
-	return mac_contexts[hash];
-}
-
+/* RFC 2104: H(key ^ opad, H(key ^ ipad, data)), a key beyond a block being hashed first. */
 void
 platform_mac_parts(PlatformHash hash, const void *key, size_t key_length,
 				   const PlatformBytes *parts, int nparts, uint8 *mac)
 {
-	static const uint8 no_key[1] = {0};
-	EVP_MAC_CTX *context = mac_context(hash);
-	size_t		size = 0;
-	bool		done;
+	int			block = hashes[hash].block;
+	uint8		pad[MAX_BLOCK] = {0};
+	uint8		digest[PLATFORM_HASH_MAX_SIZE];
+	PlatformBytes inner = {digest, hashes[hash].size};
+	bool		done = true;
 
-	/* a null pointer would mean the key of the call before */
-	done = context != NULL &&
-		EVP_MAC_init(context, key_length == 0 ? no_key : key, key_length, NULL) == 1;
-	for (int i = 0; i < nparts && done; i++)
-		done = EVP_MAC_update(context, parts[i].data, parts[i].length) == 1;
-	if (!done ||
-		EVP_MAC_final(context, mac, &size, hashes[hash].size) != 1 ||
-		size != hashes[hash].size)
+	if (key_length > block)
+	{
+		PlatformBytes whole_key = {key, key_length};
+
+		done = hash_parts(hash, NULL, &whole_key, 1, pad);
+	}
+	else if (key_length > 0)
+		memcpy(pad, key, key_length);
+	for (int i = 0; i < MAX_BLOCK; i++)
+		pad[i] ^= 0x36;
+	done = done && hash_parts(hash, pad, parts, nparts, digest);
+	for (int i = 0; i < MAX_BLOCK; i++)
+		pad[i] ^= 0x36 ^ 0x5c;
+	done = done && hash_parts(hash, pad, &inner, 1, mac);
+	platform_wipe(pad, block);
+	if (!done)
 		platform_crypto_error("a message authentication code");
 }
 
