@@ -195,7 +195,7 @@ append_touch(StringInfo result, const char *schema)
 
 	appendStringInfoString(result, OidIsValid(LookupFuncName(name, 0, NULL, true)) ?
 						   quote_qualified_identifier(schema, "update_updated_at_column") :
-						   "platform.touch_updated_at");
+						   PLATFORM_SCHEMA ".touch_updated_at");
 }
 
 static void
