@@ -281,5 +281,22 @@ like(ask("SELECT platform.check_jwt('$token')"), qr/^F0000: keys to verify token
 	like($log, qr/key 11 of file "jwt_keys.json" is ignored: its secret is too short/, 'unusable keys are named');
 }
 
+# ---- a database in another encoding ----
+# Tokens are UTF-8 whatever the database is; claims that it may not hold are refused.
+{
+	$node->safe_psql('postgres', q{CREATE DATABASE latin1 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0});
+	$node->safe_psql('latin1', 'CREATE EXTENSION platform');
+	my $verify = sub {
+		my ($code, $out, $err) = $node->psql('latin1', "\\set VERBOSITY verbose\nSELECT platform.jwt_verify($_[0], ARRAY['$secret'::bytea], '{HS256}')");
+		return $err =~ /ERROR:\s+(\w+: .*)/ ? $1 : $out;
+	};
+	is($verify->("platform.jwt_sign('{\"sub\": \"alice\"}', '$secret')"), '{"sub": "alice"}', 'ASCII in LATIN1');
+	my $payload = (split /\./, $node->safe_psql('latin1', "SELECT platform.jwt_sign(jsonb_build_object('a', chr(233)), '$secret')"))[1];
+	is(decode_base64url($payload), "{\"a\": \"\xc3\xa9\"}", 'what is signed is UTF-8');
+	my $refused = '22P05: claims beyond ASCII need a database in UTF8';
+	is($verify->("platform.jwt_sign(jsonb_build_object('a', chr(233)), '$secret')"), $refused, 'text beyond ASCII');
+	is($verify->("'" . sign({ alg => 'HS256' }, '{"a":"\\u4e2d"}') . "'"), $refused, 'escaped, too');
+}
+
 $node->stop;
 done_testing();
