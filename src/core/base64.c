@@ -82,20 +82,39 @@ decode(const char *text, size_t length, const uint8 *values, uint8 *bytes, uint3
 	return count;
 }
 
+/* Two characters for each 12 bits, made at the first use. */
+typedef struct PairTable
+{
+	bool		filled;
+	char		pairs[4096][2];
+} PairTable;
+
+static PairTable pairs_plain;
+static PairTable pairs_url;
+
+static void
+fill_pairs(PairTable *table, const char *alphabet)
+{
+	for (int i = 0; i < lengthof(table->pairs); i++)
+	{
+		table->pairs[i][0] = alphabet[i >> 6];
+		table->pairs[i][1] = alphabet[i & 0x3f];
+	}
+	table->filled = true;
+}
+
 static int
-encode(const uint8 *bytes, size_t length, const char *alphabet, char *text)
+encode(const uint8 *bytes, size_t length, const char *alphabet, PairTable *table, char *text)
 {
 	char	   *next = text;
 	size_t		left = length;
 
-	for (; left >= 3; left -= 3, bytes += 3)
+	if (!table->filled)
+		fill_pairs(table, alphabet);
+	for (; left >= 3; left -= 3, bytes += 3, next += 4)
 	{
-		uint32		group = (uint32) bytes[0] << 16 | (uint32) bytes[1] << 8 | bytes[2];
-
-		*next++ = alphabet[group >> 18];
-		*next++ = alphabet[group >> 12 & 0x3f];
-		*next++ = alphabet[group >> 6 & 0x3f];
-		*next++ = alphabet[group & 0x3f];
+		memcpy(next, table->pairs[bytes[0] << 4 | bytes[1] >> 4], 2);
+		memcpy(next + 2, table->pairs[(bytes[1] & 0x0f) << 8 | bytes[2]], 2);
 	}
 	if (left > 0)
 	{
@@ -131,7 +150,7 @@ platform_base64url_decode(const char *text, size_t length, uint8 *bytes)
 int
 platform_base64url_encode(const uint8 *bytes, size_t length, char *text)
 {
-	return encode(bytes, length, alphabet_url, text);
+	return encode(bytes, length, alphabet_url, &pairs_url, text);
 }
 
 int
@@ -149,7 +168,7 @@ platform_base64_decode(const char *text, size_t length, uint8 *bytes)
 int
 platform_base64_encode(const uint8 *bytes, size_t length, char *text)
 {
-	int			count = encode(bytes, length, alphabet_plain, text);
+	int			count = encode(bytes, length, alphabet_plain, &pairs_plain, text);
 
 	while (count % 4 != 0)
 		text[count++] = '=';

@@ -26,6 +26,16 @@ platform_backend_number(void)
 #endif
 }
 
+LocalTransactionId
+platform_local_transaction(void)
+{
+#if PG_VERSION_NUM >= 170000
+	return MyProc->vxid.lxid;
+#else
+	return MyProc->lxid;
+#endif
+}
+
 void *
 platform_guc_malloc(Size size)
 {

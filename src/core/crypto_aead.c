@@ -2,11 +2,10 @@
  * crypto_aead.c
  *	  Authenticated encryption: AES-256-GCM and XAES-256-GCM (OpenSSL, EVP).
  *
- * Two cipher contexts live as long as the backend and are keyed anew for each
- * message: that costs a fraction of making one.  The one that only encrypts
- * blocks is keyed when its key changes.  They hold the key used last, until
- * platform_aead_forget().  As in crypto.c nothing here raises between steps that
- * leave a plaintext or a key behind.
+ * Two cipher contexts live as long as the backend and are keyed anew when the
+ * key changes: that costs a fraction of making one.  They hold the key used
+ * last, until platform_aead_forget().  As in crypto.c nothing here raises
+ * between steps that leave a plaintext or a key behind.
  */
 #include "core/platform.h"
 
@@ -18,9 +17,21 @@
 #include "core/crypto_aead.h"
 #include "core/key_memory.h"
 
-static EVP_CIPHER_CTX *gcm_context = NULL;
-static EVP_CIPHER_CTX *block_context = NULL;
-static uint8 *block_key = NULL; /* of block_context, in key memory */
+/* A context, and the key that it holds: in key memory, a fork sees none. */
+typedef struct CipherContext
+{
+	EVP_CIPHER_CTX *context;
+	bool		keyed;
+	uint8		key[PLATFORM_AEAD_KEY_SIZE];
+} CipherContext;
+
+typedef struct CipherContexts
+{
+	CipherContext gcm;
+	CipherContext block;
+} CipherContexts;
+
+static CipherContexts *ciphers = NULL;
 
 /* A context for the cipher, or NULL. */
 static EVP_CIPHER_CTX *
@@ -38,27 +49,50 @@ new_context(const char *name)
 	return context;
 }
 
-/*
- * Keys the GCM context and feeds it what is authenticated only; tag is the one
- * to be verified, NULL to encrypt.
- */
-static bool
-gcm_begin(const uint8 *key, const uint8 *nonce, PlatformAad aad, const uint8 *tag)
+/* What failed may hold another key than it seems: away with it. */
+pg_noreturn static void
+cipher_error(const char *what)
 {
-	OSSL_PARAM	params[] = {
-		OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG,
-										  unconstify(uint8 *, tag), PLATFORM_AEAD_TAG_SIZE),
-		OSSL_PARAM_construct_end()
-	};
+	platform_aead_forget();
+	platform_crypto_error(what);
+}
+
+static CipherContexts *
+have_contexts(void)
+{
+	if (ciphers == NULL)
+		ciphers = platform_key_memory(sizeof(CipherContexts));
+	if (ciphers->gcm.context == NULL)
+		ciphers->gcm.context = new_context("AES-256-GCM");
+	if (ciphers->block.context == NULL)
+		ciphers->block.context = new_context("AES-256-ECB");
+	if (ciphers->gcm.context == NULL || ciphers->block.context == NULL)
+		cipher_error("a cipher");
+	return ciphers;
+}
+
+/* Keys the context, when its key is another, and gives it a nonce, if any. */
+static bool
+set_key(CipherContext *cipher, const uint8 *key, const uint8 *nonce, int encrypt)
+{
+	if (cipher->keyed && memcmp(cipher->key, key, PLATFORM_AEAD_KEY_SIZE) == 0)
+		return nonce == NULL ||
+			EVP_CipherInit_ex2(cipher->context, NULL, NULL, nonce, encrypt, NULL) == 1;
+	memcpy(cipher->key, key, PLATFORM_AEAD_KEY_SIZE);
+	cipher->keyed = true;
+	return EVP_CipherInit_ex2(cipher->context, NULL, key, nonce, encrypt, NULL) == 1;
+}
+
+/* Begins a message with what is authenticated only. */
+static bool
+gcm_begin(const uint8 *key, const uint8 *nonce, PlatformAad aad, int encrypt)
+{
+	CipherContext *gcm = &have_contexts()->gcm;
 	int			size;
 
-	if (gcm_context == NULL)
-		gcm_context = new_context("AES-256-GCM");
-	return gcm_context != NULL &&
-		EVP_CipherInit_ex2(gcm_context, NULL, key, nonce, tag == NULL,
-						   tag == NULL ? NULL : params) == 1 &&
+	return set_key(gcm, key, nonce, encrypt) &&
 		(aad.length == 0 ||
-		 EVP_CipherUpdate(gcm_context, NULL, &size, aad.bytes, (int) aad.length) == 1);
+		 EVP_CipherUpdate(gcm->context, NULL, &size, aad.bytes, (int) aad.length) == 1);
 }
 
 /* Runs the data through; an empty piece would mean to the library that it is all. */
@@ -68,7 +102,7 @@ gcm_update(const void *data, size_t length, uint8 *result)
 	int			size;
 
 	return length == 0 ||
-		EVP_CipherUpdate(gcm_context, result, &size, data, (int) length) == 1;
+		EVP_CipherUpdate(ciphers->gcm.context, result, &size, data, (int) length) == 1;
 }
 
 void
@@ -82,11 +116,11 @@ platform_gcm_seal(const uint8 *key, const uint8 *nonce, PlatformAad aad,
 	};
 	int			size;
 
-	if (!gcm_begin(key, nonce, aad, NULL) ||
+	if (!gcm_begin(key, nonce, aad, 1) ||
 		!gcm_update(plain, length, sealed) ||
-		EVP_CipherFinal_ex(gcm_context, sealed + length, &size) != 1 ||
-		EVP_CIPHER_CTX_get_params(gcm_context, tag) != 1)
-		platform_crypto_error("a ciphertext");
+		EVP_CipherFinal_ex(ciphers->gcm.context, sealed + length, &size) != 1 ||
+		EVP_CIPHER_CTX_get_params(ciphers->gcm.context, tag) != 1)
+		cipher_error("a ciphertext");
 }
 
 bool
@@ -100,10 +134,12 @@ platform_gcm_open(const uint8 *key, const uint8 *nonce, PlatformAad aad,
 	if (length < PLATFORM_AEAD_TAG_SIZE)
 		return false;
 	length -= PLATFORM_AEAD_TAG_SIZE;
-	if (!gcm_begin(key, nonce, aad, sealed + length))
-		platform_crypto_error("a plaintext");
+	if (!gcm_begin(key, nonce, aad, 0))
+		cipher_error("a plaintext");
 	authentic = gcm_update(sealed, length, plain) &&
-		EVP_CipherFinal_ex(gcm_context, nothing, &size) == 1;
+		EVP_CIPHER_CTX_ctrl(ciphers->gcm.context, EVP_CTRL_AEAD_SET_TAG, PLATFORM_AEAD_TAG_SIZE,
+							unconstify(uint8 *, sealed + length)) == 1 &&
+		EVP_CipherFinal_ex(ciphers->gcm.context, nothing, &size) == 1;
 	if (!authentic)
 	{
 		platform_wipe(plain, length);
@@ -116,25 +152,14 @@ platform_gcm_open(const uint8 *key, const uint8 *nonce, PlatformAad aad,
 static void
 encrypt_blocks(const uint8 *key, const uint8 *blocks, int length, uint8 *result)
 {
-	bool		keyed = false;
+	CipherContext *block = &have_contexts()->block;
 	int			size;
 
-	if (block_key == NULL)
-		block_key = platform_key_memory(PLATFORM_AEAD_KEY_SIZE);
-	if (block_context == NULL)
-		block_context = new_context("AES-256-ECB");
-	else if (memcmp(block_key, key, PLATFORM_AEAD_KEY_SIZE) == 0)
-		keyed = true;
-	memcpy(block_key, key, PLATFORM_AEAD_KEY_SIZE);
 	/* padding matters to the last call only, and there is none */
-	if (block_context == NULL ||
-		(!keyed && EVP_CipherInit_ex2(block_context, NULL, key, NULL, 1, NULL) != 1) ||
-		EVP_CipherUpdate(block_context, result, &size, blocks, length) != 1 ||
+	if (!set_key(block, key, NULL, 1) ||
+		EVP_CipherUpdate(block->context, result, &size, blocks, length) != 1 ||
 		size != length)
-	{
-		platform_aead_forget();
-		platform_crypto_error("a key");
-	}
+		cipher_error("a key");
 }
 
 void
@@ -204,10 +229,9 @@ platform_xaes_open(const uint8 *key, const uint8 *mask, const uint8 *nonce,
 void
 platform_aead_forget(void)
 {
-	EVP_CIPHER_CTX_free(gcm_context);
-	EVP_CIPHER_CTX_free(block_context);
-	gcm_context = NULL;
-	block_context = NULL;
-	if (block_key != NULL)
-		platform_wipe(block_key, PLATFORM_AEAD_KEY_SIZE);
+	if (ciphers == NULL)
+		return;
+	EVP_CIPHER_CTX_free(ciphers->gcm.context);
+	EVP_CIPHER_CTX_free(ciphers->block.context);
+	platform_wipe(ciphers, sizeof(CipherContexts));
 }

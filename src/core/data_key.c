@@ -8,6 +8,7 @@
  */
 #include "core/platform.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "storage/lmgr.h"
@@ -44,7 +45,12 @@ static PlatformCache cache = {
 static uint64 root_generation = 0;
 
 static KeySlot (*slots)[WAYS] = NULL;
+static KeySlot *last_slot = NULL;	/* used last */
 static uint64 uses = 0;
+
+/* Where the lock of who encrypts was taken last. */
+static LocalTransactionId share_transaction = InvalidLocalTransactionId;
+static SubTransactionId share_subtransaction = InvalidSubTransactionId;
 
 static const char *const kind_names[] = {
 	[DATA_KEY_SECRET] = "secret",
@@ -93,32 +99,38 @@ validate_slots(void)
 static KeySlot *
 key_set(const pg_uuid_t *organization, const char *purpose, size_t length)
 {
-	uint32		hash = hash_bytes_extended((const unsigned char *) purpose, (int) length,
+	uint64		hash = hash_bytes_extended((const unsigned char *) purpose, (int) length,
 										   hash_bytes(organization->data, UUID_LEN));
 
 	return slots[hash % SETS];
 }
 
-/* The slot of the active key (id 0) or of the key with that id, or NULL. */
-static KeySlot *
-find_slot(const pg_uuid_t *organization, const char *purpose, PlatformDataKeyKind kind, int32 id)
+/* Does it hold the active key (row->id 0), or the one with the number? */
+static inline bool
+slot_holds(const KeySlot *slot, const PlatformDataKeyRow *row, size_t length)
 {
-	size_t		length = strlen(purpose);
-	KeySlot    *set = key_set(organization, purpose, length);
+	return slot->key.id != 0 && (row->id == 0 ? slot->active : slot->key.id == row->id) &&
+		slot->kind == row->kind && slot->purpose_length == length &&
+		platform_uuid_equal(&slot->organization, row->organization) &&
+		memcmp(slot->purpose, row->purpose, length) == 0;
+}
 
+static KeySlot *
+find_slot(const PlatformDataKeyRow *row)
+{
+	size_t		length = strlen(row->purpose);
+	KeySlot    *set;
+
+	if (last_slot != NULL && slot_holds(last_slot, row, length))
+		return last_slot;
+	set = key_set(row->organization, row->purpose, length);
 	for (int i = 0; i < WAYS; i++)
-	{
-		KeySlot    *slot = &set[i];
-
-		if (slot->key.id != 0 && (id == 0 ? slot->active : slot->key.id == id) &&
-			slot->kind == kind && slot->purpose_length == length &&
-			platform_uuid_equal(&slot->organization, organization) &&
-			memcmp(slot->purpose, purpose, length) == 0)
+		if (slot_holds(&set[i], row, length))
 		{
-			slot->used = ++uses;
-			return slot;
+			set[i].used = ++uses;
+			last_slot = &set[i];
+			return last_slot;
 		}
-	}
 	return NULL;
 }
 
@@ -304,7 +316,7 @@ find_key(const pg_uuid_t *organization, const char *purpose, PlatformDataKeyKind
 	KeySlot    *slot;
 
 	validate_slots();
-	slot = find_slot(organization, purpose, kind, id);
+	slot = find_slot(&row);
 	if (slot == NULL)
 		slot = load_slot(&row, fault);
 	return slot == NULL ? NULL : &slot->key;
@@ -342,11 +354,15 @@ lock_table(const char *name, LOCKMODE mode)
 void
 platform_data_keys_share(void)
 {
-	/* the cache knows the Oid, as of its last fill; a new table empties it */
-	if (OidIsValid(cache.relids[0]))
-		LockRelationOid(cache.relids[0], RowShareLock);
-	else
-		lock_table("data_keys", RowShareLock);
+	LocalTransactionId transaction = platform_local_transaction();
+	SubTransactionId subtransaction = GetCurrentSubTransactionId();
+
+	/* nothing but the end of that subtransaction lets go of it */
+	if (transaction == share_transaction && subtransaction == share_subtransaction)
+		return;
+	lock_table("data_keys", RowShareLock);
+	share_transaction = transaction;
+	share_subtransaction = subtransaction;
 }
 
 void

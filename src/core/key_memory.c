@@ -27,9 +27,10 @@ static int	region_count = 0;
 static void
 wipe_at_exit(int code, Datum arg)
 {
+	/* it finds its contexts in key memory */
+	platform_aead_forget();
 	for (int i = 0; i < region_count; i++)
 		platform_wipe(regions[i].pages, regions[i].size);
-	platform_aead_forget();
 }
 
 void *

@@ -48,6 +48,9 @@ platform_uuid_equal(const pg_uuid_t *a, const pg_uuid_t *b)
 /* A small number that differs between concurrent backends, from 0. */
 extern int	platform_backend_number(void);
 
+/* The transaction in progress, of this backend; never the same again. */
+extern LocalTransactionId platform_local_transaction(void);
+
 /* Memory that the server frees as a setting's "extra"; NULL when there is none left. */
 extern void *platform_guc_malloc(Size size);
 

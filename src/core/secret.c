@@ -46,8 +46,9 @@ header_key_id(const uint8 *header)
 	return (int32) ((uint32) header[2] << 24 | header[3] << 16 | header[4] << 8 | header[5]);
 }
 
+/* The header comes first; its place is left free. */
 static void
-place_aad(const PlatformSecretPlace *place, const uint8 *header, PlatformAadBuffer *aad)
+place_aad(const PlatformSecretPlace *place, PlatformAadBuffer *aad)
 {
 	const char *pointer = place->pointer == NULL ? "" : place->pointer;
 	size_t		length = strlen(pointer);
@@ -57,8 +58,7 @@ place_aad(const PlatformSecretPlace *place, const uint8 *header, PlatformAadBuff
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("pointer of a secret cannot have more than %d bytes", PLATFORM_POINTER_MAX)));
-	aad->length = 0;
-	platform_aad_append(aad, header, HEADER_SIZE);
+	aad->length = HEADER_SIZE;
 	platform_aad_append_part(aad, PLATFORM_AAD_LABEL, strlen(PLATFORM_AAD_LABEL));
 	platform_aad_append_part(aad, place->purpose, strlen(place->purpose));
 	platform_aad_append_part(aad, place->organization->data, UUID_LEN);
@@ -148,7 +148,7 @@ platform_secret_encrypt(const PlatformSecretPlace *place, const void *plain, siz
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("secret is too long")));
-	platform_require_purpose(place->purpose);
+	place_aad(place, &aad);
 	result = palloc(VARHDRSZ + PLATFORM_BASE64URL_ENCODED(size));
 	envelope = size <= sizeof(small) ? small : palloc(size);
 
@@ -165,7 +165,7 @@ platform_secret_encrypt(const PlatformSecretPlace *place, const void *plain, siz
 	envelope[3] = (uint8) (key->id >> 16);
 	envelope[4] = (uint8) (key->id >> 8);
 	envelope[5] = (uint8) key->id;
-	place_aad(place, envelope, &aad);
+	memcpy(aad.bytes, envelope, HEADER_SIZE);
 	platform_draw_nonce(envelope + HEADER_SIZE, nonce_length);
 	if (suite == SUITE_XAES)
 		platform_xaes_seal(key->bytes, key->mask, envelope + HEADER_SIZE, platform_aad(&aad),
@@ -216,7 +216,8 @@ platform_secret_try_decrypt(const PlatformSecretPlace *place, const char *text, 
 	if (reason == KEY_UNSUPPORTED)
 		return platform_key_fault(fault, reason, "format of the encrypted secret is not supported",
 								  NULL, NULL);
-	place_aad(place, envelope, &aad);
+	place_aad(place, &aad);
+	memcpy(aad.bytes, envelope, HEADER_SIZE);
 	key = platform_data_key_find(place->organization, place->purpose, DATA_KEY_SECRET,
 								 header_key_id(envelope), fault);
 	if (key == NULL)

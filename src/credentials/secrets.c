@@ -29,8 +29,8 @@ place_arguments(FunctionCallInfo fcinfo)
 	platform_require_organization(place.organization);
 	place.purpose = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	place.row = PG_GETARG_UUID_P(2);
-	place.pointer = PG_ARGISNULL(4) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(4));
-	platform_require_purpose(place.purpose);
+	place.pointer = PG_ARGISNULL(4) || VARSIZE_ANY_EXHDR(PG_GETARG_TEXT_PP(4)) == 0 ? NULL :
+		text_to_cstring(PG_GETARG_TEXT_PP(4));
 	return place;
 }
 
