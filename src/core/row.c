@@ -195,10 +195,40 @@ row_open(PlatformRow *row, PlatformRowTable *table, LOCKMODE lockmode)
 	row->index = index_open(table->indexid, lockmode);
 	row->slot = table_slot_create(relation, NULL);
 	row->new_slot = NULL;
+	row->estate = NULL;
+	row->indexes = NULL;
 	row->scan = NULL;
 	row->values = palloc(natts * sizeof(Datum));
 	row->isnull = palloc(natts * sizeof(bool));
 	memcpy(row->scankeys, table->scankeys, table->nkeys * sizeof(ScanKeyData));
+}
+
+static void
+row_open_indexes(PlatformRow *row)
+{
+	row->estate = CreateExecutorState();
+	row->indexes = makeNode(ResultRelInfo);
+	InitResultRelInfo(row->indexes, row->relation, 0, NULL, 0);
+	ExecOpenIndices(row->indexes, false);
+}
+
+static void
+row_close_indexes(PlatformRow *row)
+{
+	ExecCloseIndices(row->indexes);
+	FreeExecutorState(row->estate);
+	pfree(row->indexes);
+	row->estate = NULL;
+	row->indexes = NULL;
+}
+
+void
+platform_row_keep_indexes(PlatformRow *row)
+{
+	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(row->values));
+
+	row_open_indexes(row);
+	MemoryContextSwitchTo(old);
 }
 
 void
@@ -217,6 +247,8 @@ platform_row_open_read(PlatformRow *row, PlatformRowTable *table)
 void
 platform_row_close(PlatformRow *row)
 {
+	if (row->estate != NULL)
+		row_close_indexes(row);
 	if (row->new_slot != NULL)
 		ExecDropSingleTupleTableSlot(row->new_slot);
 	ExecDropSingleTupleTableSlot(row->slot);
@@ -458,15 +490,15 @@ platform_row_xmin(const PlatformRow *row)
 static void
 row_insert_index_entries(PlatformRow *row, bool only_summarizing)
 {
-	EState	   *estate = CreateExecutorState();
-	ResultRelInfo *result = makeNode(ResultRelInfo);
+	bool		kept = row->estate != NULL;
 
-	InitResultRelInfo(result, row->relation, 0, NULL, 0);
-	ExecOpenIndices(result, false);
-	platform_insert_index_entries(result, row->new_slot, estate, only_summarizing);
-	ExecCloseIndices(result);
-	FreeExecutorState(estate);
-	pfree(result);
+	if (!kept)
+		row_open_indexes(row);
+	platform_insert_index_entries(row->indexes, row->new_slot, row->estate, only_summarizing);
+	if (kept)
+		ResetPerTupleExprContext(row->estate);
+	else
+		row_close_indexes(row);
 }
 
 #if PG_VERSION_NUM >= 160000

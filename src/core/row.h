@@ -67,6 +67,8 @@ typedef struct PlatformRow
 	Relation	index;
 	TupleTableSlot *slot;		/* pins the page of the version found */
 	TupleTableSlot *new_slot;	/* the version written */
+	EState	   *estate;			/* with open indexes; NULL unless they are kept */
+	ResultRelInfo *indexes;
 	IndexScanDesc scan;
 	bool		scan_pushed_snapshot;
 	ItemPointerData tid;
@@ -98,6 +100,12 @@ extern void platform_row_register(PlatformRowTable *table);
  * of the transaction. Refuses read-only transactions (25006).
  */
 extern void platform_row_open(PlatformRow *row, PlatformRowTable *table);
+
+/*
+ * After opening: keeps the indexes open until the close, for who writes many
+ * rows. Open and close must be in the same (sub)transaction.
+ */
+extern void platform_row_keep_indexes(PlatformRow *row);
 
 /* For finding and reading alone, also in read-only transactions. */
 extern void platform_row_open_read(PlatformRow *row, PlatformRowTable *table);

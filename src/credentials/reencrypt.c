@@ -166,6 +166,7 @@ platform_reencrypt_credentials(PG_FUNCTION_ARGS)
 									ALLOCSET_DEFAULT_SIZES);
 	platform_query_begin();
 	platform_row_open(&row, &accounts_table);
+	platform_row_keep_indexes(&row);
 	cursor = platform_query_cursor(&stale_accounts, NULL, NULL);
 	do
 	{
