@@ -5,7 +5,9 @@
  * Layout: 48 bits of Unix milliseconds, the version, 12 bits of the fraction
  * of the millisecond (section 6.2, method 3), the variant, 62 random bits.
  * Within a backend keys strictly increase even when the clock stands or steps
- * back: the last timestamp, counted in 1/4096 ms, is raised by one.
+ * back: the last timestamp, counted in 1/4096 ms, is raised by one. The random
+ * bits come from the server's strong generator, for many keys at a time; a
+ * backend never has another one's, since it fetches its first ones itself.
  */
 #include "core/platform.h"
 
@@ -21,7 +23,28 @@
 
 #define FRACTIONS_PER_MS	4096
 
+#define RANDOM_BYTES	8		/* of a key */
+#define RANDOM_POOL		512		/* fetched at a time: one key's would cost as much */
+
 static uint64 last_fraction = 0;
+
+static uint8 pool[RANDOM_POOL];
+static int	pool_used = RANDOM_POOL;
+
+static void
+take_random(uint8 *bytes)
+{
+	if (pool_used == RANDOM_POOL)
+	{
+		if (!pg_strong_random(pool, RANDOM_POOL))
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not generate random values")));
+		pool_used = 0;
+	}
+	memcpy(bytes, pool + pool_used, RANDOM_BYTES);
+	pool_used += RANDOM_BYTES;
+}
 
 void
 platform_make_uuid7(pg_uuid_t *uuid)
@@ -40,10 +63,7 @@ platform_make_uuid7(pg_uuid_t *uuid)
 	high = pg_hton64((fraction / FRACTIONS_PER_MS) << 16 |
 					 UINT64CONST(0x7000) | fraction % FRACTIONS_PER_MS);
 	memcpy(uuid->data, &high, sizeof(high));
-	if (!pg_strong_random(uuid->data + 8, 8))
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("could not generate random values")));
+	take_random(uuid->data + UUID_LEN - RANDOM_BYTES);
 	uuid->data[8] = (uuid->data[8] & 0x3f) | 0x80;
 }
 

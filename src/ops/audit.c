@@ -2,9 +2,11 @@
  * audit.c
  *	  The trigger that records changes of rows, and entries by hand.
  *
- * What is known of the table is made once a statement, in fn_extra. A row is
- * taken apart once; what both versions have in common is converted once. The
- * entry is appended by core/audit.c, whatever the rights of who changes the row.
+ * An entry of an INSERT or DELETE has the whole row, that of an UPDATE the old
+ * and new values of the columns that changed: with the entries before and after
+ * it that tells every state of the row, at a fraction of the size. What is known
+ * of the table is made once a statement, in fn_extra. The entry is appended by
+ * core/audit.c, whatever the rights of who changes the row.
  */
 #include "core/platform.h"
 
@@ -208,6 +210,7 @@ record_change(AuditTable *table, TupleDesc tupdesc, const char *action, HeapTupl
 {
 	Datum	   *values = new != NULL ? table->new_values : table->old_values;
 	bool	   *isnull = new != NULL ? table->new_isnull : table->old_isnull;
+	const bool *left_out = old != NULL && new != NULL ? table->unchanged : NULL;
 	PlatformAuditEntry entry = {.action = action, .entity = table->entity};
 
 	if (old != NULL)
@@ -221,10 +224,9 @@ record_change(AuditTable *table, TupleDesc tupdesc, const char *action, HeapTupl
 			return;
 	}
 	if (old != NULL)
-		entry.old = platform_row_json(table->rows, table->old_values, table->old_isnull, NULL);
+		entry.old = platform_row_json(table->rows, table->old_values, table->old_isnull, left_out);
 	if (new != NULL)
-		entry.new = platform_row_json(table->rows, table->new_values, table->new_isnull,
-									  old != NULL ? table->unchanged : NULL);
+		entry.new = platform_row_json(table->rows, table->new_values, table->new_isnull, left_out);
 	if (table->organization > 0 && !isnull[table->organization - 1])
 		entry.organization = DatumGetUUIDP(values[table->organization - 1]);
 	entry.entity_id = entity_id(table, values, isnull);
@@ -295,8 +297,9 @@ record_truncate(const TriggerData *trigger)
  * platform.audit_changes(secret text, ...) returns trigger
  *
  * Writes an entry of audit_logs for each row that the statement inserts, changes
- * or deletes: the row before and after, the columns that changed, who did it,
- * when the statement began. The arguments name columns that hold secrets: their
+ * or deletes: the new row of an INSERT, the old one of a DELETE, of an UPDATE the
+ * columns that changed with their old and new values; who did it; when the
+ * statement began. The arguments name columns that hold secrets: their
  * values are masked. An UPDATE that changes nothing in a row leaves no entry.
  * BEFORE TRUNCATE: an entry for each row, and one that counts them. Does nothing
  * where module ops is not installed. Errors: 39P01 when fired otherwise; 42703

@@ -44,16 +44,12 @@ typedef struct RowJson RowJson;
  */
 extern RowJson *platform_row_json_make(Relation relation, char *const *secrets, int nsecrets);
 
-/* Columns of the table, dropped ones not counted. */
-extern int	platform_row_json_columns(const RowJson *rows);
-
 /*
- * The row, an object with a member a column. same: values converted for
- * another row by the call before are taken again where unchanged[attnum - 1]
- * says so; NULL: none.
+ * The row as an object with a member a column, but for those that left_out
+ * (NULL: none) names by [attnum - 1].
  */
 extern Jsonb *platform_row_json(RowJson *rows, const Datum *values, const bool *isnull,
-								const bool *unchanged);
+								const bool *left_out);
 
 /* Do both hold the same value, byte by byte after decompression? */
 extern bool platform_row_same_value(Form_pg_attribute attribute, Datum a, Datum b);

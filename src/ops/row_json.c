@@ -26,18 +26,18 @@
 typedef struct RowColumn
 {
 	AttrNumber	attnum;
+	char	   *name;
+	int			name_length;
 	Oid			type;			/* base type when it is converted here, else InvalidOid */
 	bool		secret;
 	FmgrInfo	to_jsonb;		/* of other types */
-	Oid			collation;
 } RowColumn;
 
 struct RowJson
 {
 	int			ncolumns;
 	RowColumn  *columns;		/* in the order of jsonb: by length of name, then by bytes */
-	JsonbPair  *pairs;
-	JsonbValue	object;
+	JsonbPair  *pairs;			/* room for one row */
 };
 
 static int
@@ -118,25 +118,15 @@ platform_row_json_make(Relation relation, char *const *secrets, int nsecrets)
 
 	for (int i = 0; i < rows->ncolumns; i++)
 	{
-		char	   *name = pstrdup(NameStr(TupleDescAttr(tupdesc, rows->columns[i].attnum - 1)->attname));
+		RowColumn  *column = &rows->columns[i];
 
-		rows->pairs[i].key.type = jbvString;
-		rows->pairs[i].key.val.string.val = name;
-		rows->pairs[i].key.val.string.len = strlen(name);
+		column->name = pstrdup(NameStr(TupleDescAttr(tupdesc, column->attnum - 1)->attname));
+		column->name_length = strlen(column->name);
 		for (int s = 0; s < nsecrets; s++)
-			if (strcmp(secrets[s], name) == 0)
-				rows->columns[i].secret = true;
+			if (strcmp(secrets[s], column->name) == 0)
+				column->secret = true;
 	}
-	rows->object.type = jbvObject;
-	rows->object.val.object.nPairs = rows->ncolumns;
-	rows->object.val.object.pairs = rows->pairs;
 	return rows;
-}
-
-int
-platform_row_json_columns(const RowJson *rows)
-{
-	return rows->ncolumns;
 }
 
 static void
@@ -238,24 +228,31 @@ convert_value(RowColumn *column, Datum datum, JsonbValue *value)
 }
 
 Jsonb *
-platform_row_json(RowJson *rows, const Datum *values, const bool *isnull, const bool *unchanged)
+platform_row_json(RowJson *rows, const Datum *values, const bool *isnull, const bool *left_out)
 {
+	JsonbValue	object = {.type = jbvObject};
+	int			count = 0;
+
 	for (int i = 0; i < rows->ncolumns; i++)
 	{
 		RowColumn  *column = &rows->columns[i];
-		JsonbValue *value = &rows->pairs[i].value;
+		JsonbPair  *pair = &rows->pairs[count];
 		int			a = column->attnum - 1;
 
-		if (unchanged != NULL && unchanged[a])
+		if (left_out != NULL && left_out[a])
 			continue;
+		string_value(&pair->key, column->name, column->name_length);
 		if (isnull[a])
-			value->type = jbvNull;
+			pair->value.type = jbvNull;
 		else if (column->secret)
-			string_value(value, MASK, strlen(MASK));
+			string_value(&pair->value, MASK, strlen(MASK));
 		else
-			convert_value(column, values[a], value);
+			convert_value(column, values[a], &pair->value);
+		count++;
 	}
-	return JsonbValueToJsonb(&rows->object);
+	object.val.object.nPairs = count;
+	object.val.object.pairs = rows->pairs;
+	return JsonbValueToJsonb(&object);
 }
 
 bool
