@@ -194,8 +194,16 @@ WHERE g.created_at + pg_catalog.make_interval(days => l.expected_days) <= pg_cat
 COMMENT ON VIEW platform.stale_feature_flags IS
 	'Flags that have outlived their kind: release and experiment 40 days, operational 7; kill_switch and permission never do.';
 
+-- Flags have a history of their own; credits are in the audit trail, where module ops is installed.
+CREATE OR REPLACE TRIGGER feature_credits_audit AFTER INSERT OR DELETE OR UPDATE ON platform.feature_credits
+	FOR EACH ROW EXECUTE FUNCTION platform.audit_changes();
+CREATE OR REPLACE TRIGGER feature_credits_audit_truncate BEFORE TRUNCATE ON platform.feature_credits
+	FOR EACH STATEMENT EXECUTE FUNCTION platform.audit_changes();
+
 -- down
 
+DROP TRIGGER IF EXISTS feature_credits_audit_truncate ON platform.feature_credits;
+DROP TRIGGER IF EXISTS feature_credits_audit ON platform.feature_credits;
 DROP VIEW IF EXISTS platform.stale_feature_flags;
 
 DROP TRIGGER IF EXISTS global_feature_flag_history_refuse_truncate ON platform.global_feature_flag_history;

@@ -102,15 +102,6 @@ platform_raise_alert(PG_FUNCTION_ARGS)
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
 }
 
-/* Who acts: the user that the context names, else the role. */
-static Datum
-actor(void)
-{
-	const char *subject = platform_current_subject();
-
-	return CStringGetTextDatum(subject != NULL ? subject : GetUserNameFromId(GetOuterUserId(), false));
-}
-
 /* Runs one of the two changes; PT404 for an alert that is not there. */
 static bool
 change_alert(FunctionCallInfo fcinfo, PlatformQuery *query, const char *notes)
@@ -123,7 +114,7 @@ change_alert(FunctionCallInfo fcinfo, PlatformQuery *query, const char *notes)
 	platform_require_module(&platform_ops_module);
 	platform_require_argument(fcinfo, 0, "alert_id");
 	values[0] = PG_GETARG_DATUM(0);
-	values[1] = actor();
+	values[1] = CStringGetTextDatum(platform_ops_actor());
 	values[2] = notes == NULL ? (Datum) 0 : CStringGetTextDatum(notes);
 	platform_query_begin();
 	changed = platform_query_run(query, values, nulls) > 0;

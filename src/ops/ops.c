@@ -9,6 +9,8 @@
 
 #include "core/argument.h"
 #include "core/error.h"
+#include "core/identity.h"
+#include "core/query.h"
 #include "ops/ops.h"
 
 PlatformModule platform_ops_module = {"ops", 540, 0};
@@ -56,4 +58,31 @@ platform_ops_optional_object(FunctionCallInfo fcinfo, int argument, const char *
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s must be an object", name)));
 	return json;
+}
+
+const char *
+platform_ops_actor(void)
+{
+	const char *subject = platform_current_subject();
+
+	return subject != NULL ? subject : GetUserNameFromId(GetOuterUserId(), false);
+}
+
+char *
+platform_ops_own(const char *name)
+{
+	return psprintf(PLATFORM_SCHEMA ".%s", quote_identifier(name));
+}
+
+void
+platform_ops_run(const char *statement)
+{
+	PlatformUser saved;
+	int			result;
+
+	platform_become_owner(&saved);
+	result = SPI_execute(statement, false, 0);
+	platform_restore_user(&saved);
+	if (result < 0)
+		elog(ERROR, "statement failed: %s", SPI_result_code_string(result));
 }

@@ -5,7 +5,11 @@
  *	alerts.c		raising, acknowledging and resolving alerts
  *	audit.c			the trigger that records changes of rows, explicit entries
  *	row_json.c		a row as jsonb, as to_jsonb() makes it
+ *	errors.c		errors of the application, their fingerprints
+ *	records.c		latencies, sensitive actions, upgrade prompts, runs of jobs
  *	partitions.c	monthly partitions of the logs
+ *	retention.c		what leaves the logs, and when
+ *	client_ip.c		the address of a client behind proxies
  */
 #ifndef PLATFORM_OPS_H
 #define PLATFORM_OPS_H
@@ -21,9 +25,10 @@ extern PlatformModule platform_ops_module;
 
 /* Once, from _PG_init. */
 extern void platform_ops_init(void);
+extern void platform_records_init(void);
 
-/* Lets this module itself delete and move rows of append-only logs. */
-extern void platform_log_maintenance(bool on);
+/* Lets this module itself change rows of an append-only log; InvalidOid: no more. */
+extern void platform_log_maintenance(Oid log);
 
 /*
  * Arguments: NULL where it must be given is 22004, a text out of its length
@@ -34,6 +39,13 @@ extern char *platform_ops_optional_text(FunctionCallInfo fcinfo, int argument, c
 										int most);
 extern const pg_uuid_t *platform_ops_optional_uuid(FunctionCallInfo fcinfo, int argument);
 extern Jsonb *platform_ops_optional_object(FunctionCallInfo fcinfo, int argument, const char *name);
+
+/* Who acts: the user that the context or token names, else the role. */
+extern const char *platform_ops_actor(void);
+
+/* platform.name, quoted; and a statement run as the owner of the tables. */
+extern char *platform_ops_own(const char *name);
+extern void platform_ops_run(const char *statement);
 
 /* How the rows of one table become jsonb; made once, used for each row. */
 typedef struct RowJson RowJson;

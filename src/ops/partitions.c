@@ -32,13 +32,13 @@ PG_FUNCTION_INFO_V1(platform_refuse_log_change);
 
 #define MONTHS_MOST 120
 
-/* Set while this module itself moves or purges rows of logs. */
-static bool maintenance = false;
+/* The log whose rows this module itself moves or purges at the moment. */
+static Oid	maintained = InvalidOid;
 
 static void
 maintenance_at_xact_end(XactEvent event, void *arg)
 {
-	maintenance = false;
+	maintained = InvalidOid;
 }
 
 static void
@@ -46,7 +46,7 @@ maintenance_at_subxact_end(SubXactEvent event, SubTransactionId mySubid,
 						   SubTransactionId parentSubid, void *arg)
 {
 	if (event == SUBXACT_EVENT_ABORT_SUB)
-		maintenance = false;
+		maintained = InvalidOid;
 }
 
 void
@@ -54,12 +54,13 @@ platform_ops_init(void)
 {
 	RegisterXactCallback(maintenance_at_xact_end, NULL);
 	RegisterSubXactCallback(maintenance_at_subxact_end, NULL);
+	platform_records_init();
 }
 
 void
-platform_log_maintenance(bool on)
+platform_log_maintenance(Oid log)
 {
-	maintenance = on;
+	maintained = log;
 }
 
 /*
@@ -81,7 +82,8 @@ platform_refuse_log_change(PG_FUNCTION_ARGS)
 												  GUARD_BEFORE | GUARD_ROW | GUARD_STATEMENT |
 												  GUARD_UPDATE | GUARD_DELETE | GUARD_TRUNCATE);
 
-	if (maintenance && TRIGGER_FIRED_FOR_ROW(trigger->tg_event))
+	if (TRIGGER_FIRED_FOR_ROW(trigger->tg_event) &&
+		maintained == RelationGetRelid(trigger->tg_relation))
 		return PointerGetDatum(platform_trigger_row(trigger));
 	ereport(ERROR,
 			(errcode(ERRCODE_PLATFORM_WRONG_STATE),
@@ -141,26 +143,6 @@ typedef struct Month
 	char	   *to;
 } Month;
 
-static void
-run(const char *statement)
-{
-	PlatformUser saved;
-	int			result;
-
-	platform_become_owner(&saved);
-	result = SPI_execute(statement, false, 0);
-	platform_restore_user(&saved);
-	if (result < 0)
-		elog(ERROR, "statement failed: %s", SPI_result_code_string(result));
-}
-
-/* schema.name, quoted */
-static char *
-own(const char *name)
-{
-	return psprintf(PLATFORM_SCHEMA ".%s", quote_identifier(name));
-}
-
 static List *
 find_logs(void)
 {
@@ -204,19 +186,19 @@ find_missing(const Log *log, int months_ahead)
 static void
 secure_partition(const Log *log, const char *partition)
 {
-	run(psprintf("ALTER TABLE %s ENABLE ROW LEVEL SECURITY", own(partition)));
+	platform_ops_run(psprintf("ALTER TABLE %s ENABLE ROW LEVEL SECURITY", platform_ops_own(partition)));
 	if (log->append_only)
-		run(psprintf("CREATE TRIGGER %s BEFORE TRUNCATE ON %s"
+		platform_ops_run(psprintf("CREATE TRIGGER %s BEFORE TRUNCATE ON %s"
 					 " FOR EACH STATEMENT EXECUTE FUNCTION platform.refuse_log_change()",
-					 quote_identifier(psprintf("%.40s_refuse_truncate", partition)), own(partition)));
+					 quote_identifier(psprintf("%.40s_refuse_truncate", partition)), platform_ops_own(partition)));
 }
 
 static void
 create_default(Log *log)
 {
 	log->default_partition = psprintf("%.55s_default", log->table);
-	run(psprintf("CREATE TABLE %s PARTITION OF %s DEFAULT",
-				 own(log->default_partition), own(log->table)));
+	platform_ops_run(psprintf("CREATE TABLE %s PARTITION OF %s DEFAULT",
+				 platform_ops_own(log->default_partition), platform_ops_own(log->table)));
 	secure_partition(log, log->default_partition);
 }
 
@@ -229,27 +211,27 @@ move_rows(const Log *log, const Month *month)
 									 quote_identifier(log->column), month->from,
 									 quote_identifier(log->column), month->to);
 
-	run(psprintf("SELECT 1 FROM %s WHERE %s LIMIT 1", own(log->default_partition), condition));
+	platform_ops_run(psprintf("SELECT 1 FROM %s WHERE %s LIMIT 1", platform_ops_own(log->default_partition), condition));
 	if (SPI_processed == 0)
 		return;
-	run(psprintf("LOCK TABLE %s IN ACCESS EXCLUSIVE MODE", own(log->default_partition)));
-	platform_log_maintenance(true);
-	run(psprintf("WITH moved AS (DELETE FROM %s WHERE %s RETURNING %s)"
+	platform_ops_run(psprintf("LOCK TABLE %s IN ACCESS EXCLUSIVE MODE", platform_ops_own(log->default_partition)));
+	platform_log_maintenance(platform_relation_oid(log->default_partition, false));
+	platform_ops_run(psprintf("WITH moved AS (DELETE FROM %s WHERE %s RETURNING %s)"
 				 " INSERT INTO %s (%s) SELECT %s FROM moved",
-				 own(log->default_partition), condition, log->columns,
-				 own(month->partition), log->columns, log->columns));
-	platform_log_maintenance(false);
+				 platform_ops_own(log->default_partition), condition, log->columns,
+				 platform_ops_own(month->partition), log->columns, log->columns));
+	platform_log_maintenance(InvalidOid);
 }
 
 static void
 create_month(const Log *log, const Month *month)
 {
-	run(psprintf("CREATE TABLE %s (LIKE %s INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)",
-				 own(month->partition), own(log->table)));
+	platform_ops_run(psprintf("CREATE TABLE %s (LIKE %s INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)",
+				 platform_ops_own(month->partition), platform_ops_own(log->table)));
 	secure_partition(log, month->partition);
 	move_rows(log, month);
-	run(psprintf("ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM ('%s+00') TO ('%s+00')",
-				 own(log->table), own(month->partition), month->from, month->to));
+	platform_ops_run(psprintf("ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM ('%s+00') TO ('%s+00')",
+				 platform_ops_own(log->table), platform_ops_own(month->partition), month->from, month->to));
 }
 
 static void
@@ -294,7 +276,7 @@ platform_create_log_partitions(PG_FUNCTION_ARGS)
 		Log		   *log = lfirst(cell);
 		ListCell   *month;
 
-		run(psprintf("LOCK TABLE %s IN SHARE UPDATE EXCLUSIVE MODE", own(log->table)));
+		platform_ops_run(psprintf("LOCK TABLE %s IN SHARE UPDATE EXCLUSIVE MODE", platform_ops_own(log->table)));
 		if (log->default_partition == NULL)
 		{
 			create_default(log);

@@ -136,8 +136,34 @@ INSERT INTO platform.organizations (id, name)
 VALUES ('00000000-0000-0000-0000-000000000000', 'Default organization')
 ON CONFLICT (id) DO NOTHING;
 
+-- Who changed what, where module ops is installed.
+CREATE OR REPLACE TRIGGER organizations_audit AFTER INSERT OR DELETE OR UPDATE ON platform.organizations
+	FOR EACH ROW EXECUTE FUNCTION platform.audit_changes();
+CREATE OR REPLACE TRIGGER organizations_audit_truncate BEFORE TRUNCATE ON platform.organizations
+	FOR EACH STATEMENT EXECUTE FUNCTION platform.audit_changes();
+CREATE OR REPLACE TRIGGER users_audit AFTER INSERT OR DELETE OR UPDATE ON platform.users
+	FOR EACH ROW EXECUTE FUNCTION platform.audit_changes();
+CREATE OR REPLACE TRIGGER users_audit_truncate BEFORE TRUNCATE ON platform.users
+	FOR EACH STATEMENT EXECUTE FUNCTION platform.audit_changes();
+CREATE OR REPLACE TRIGGER organization_members_audit AFTER INSERT OR DELETE OR UPDATE ON platform.organization_members
+	FOR EACH ROW EXECUTE FUNCTION platform.audit_changes();
+CREATE OR REPLACE TRIGGER organization_members_audit_truncate BEFORE TRUNCATE ON platform.organization_members
+	FOR EACH STATEMENT EXECUTE FUNCTION platform.audit_changes();
+CREATE OR REPLACE TRIGGER profiles_audit AFTER INSERT OR DELETE OR UPDATE ON platform.profiles
+	FOR EACH ROW EXECUTE FUNCTION platform.audit_changes();
+CREATE OR REPLACE TRIGGER profiles_audit_truncate BEFORE TRUNCATE ON platform.profiles
+	FOR EACH STATEMENT EXECUTE FUNCTION platform.audit_changes();
+
 -- down
 
+DROP TRIGGER IF EXISTS profiles_audit_truncate ON platform.profiles;
+DROP TRIGGER IF EXISTS profiles_audit ON platform.profiles;
+DROP TRIGGER IF EXISTS organization_members_audit_truncate ON platform.organization_members;
+DROP TRIGGER IF EXISTS organization_members_audit ON platform.organization_members;
+DROP TRIGGER IF EXISTS users_audit_truncate ON platform.users;
+DROP TRIGGER IF EXISTS users_audit ON platform.users;
+DROP TRIGGER IF EXISTS organizations_audit_truncate ON platform.organizations;
+DROP TRIGGER IF EXISTS organizations_audit ON platform.organizations;
 -- Row security stays on: without policies it lets no member in.
 DROP TRIGGER IF EXISTS organizations_notify_truncate ON platform.organizations;
 DROP TRIGGER IF EXISTS organizations_notify_update ON platform.organizations;

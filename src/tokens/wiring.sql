@@ -199,8 +199,22 @@ ORDER BY u."timestamp"::date DESC, u.mode, u.used_turn, u.organization_id;
 COMMENT ON VIEW platform.daily_token_usage IS
 	'Tokens used in the last 30 days by day, mode, use of TURN and organization; days of the entries, in the session''s time zone. Minutes of ended calls are their real ones, those of live calls go up to their last entry.';
 
+-- Balances have the ledger; the rest is in the audit trail, where module ops is installed.
+CREATE OR REPLACE TRIGGER user_accounts_audit AFTER INSERT OR DELETE OR UPDATE ON platform.user_accounts
+	FOR EACH ROW EXECUTE FUNCTION platform.audit_changes();
+CREATE OR REPLACE TRIGGER user_accounts_audit_truncate BEFORE TRUNCATE ON platform.user_accounts
+	FOR EACH STATEMENT EXECUTE FUNCTION platform.audit_changes();
+CREATE OR REPLACE TRIGGER token_packages_audit AFTER INSERT OR DELETE OR UPDATE ON platform.token_packages
+	FOR EACH ROW EXECUTE FUNCTION platform.audit_changes();
+CREATE OR REPLACE TRIGGER token_packages_audit_truncate BEFORE TRUNCATE ON platform.token_packages
+	FOR EACH STATEMENT EXECUTE FUNCTION platform.audit_changes();
+
 -- down
 
+DROP TRIGGER IF EXISTS token_packages_audit_truncate ON platform.token_packages;
+DROP TRIGGER IF EXISTS token_packages_audit ON platform.token_packages;
+DROP TRIGGER IF EXISTS user_accounts_audit_truncate ON platform.user_accounts;
+DROP TRIGGER IF EXISTS user_accounts_audit ON platform.user_accounts;
 DROP VIEW IF EXISTS platform.daily_token_usage;
 DROP VIEW IF EXISTS platform.user_token_summary;
 DROP VIEW IF EXISTS platform.daily_billing_summary;

@@ -124,9 +124,9 @@ SELECT jsonb_pretty(new) FROM platform.audit_logs WHERE entity = 'public.types' 
 -- in another time zone and of a value kept out of line
 SET LOCAL timezone = 'Asia/Kolkata';
 UPDATE types SET t = (SELECT string_agg(md5(i::text), '') FROM generate_series(1, 1000) i), tz = tz WHERE k1 = 1;
-SELECT changed, new = to_jsonb(whole) AS same, length(new ->> 't') FROM types whole JOIN platform.audit_logs l ON l.entity = 'public.types' AND l.entity_id = 'a:b:1' AND l.action = 'UPDATE' WHERE k1 = 1 ORDER BY l.id DESC LIMIT 1;
+SELECT changed, new = (SELECT jsonb_object_agg(key, value) FROM jsonb_each(to_jsonb(whole)) WHERE key = ANY (changed)) AS same, length(new ->> 't') FROM types whole JOIN platform.audit_logs l ON l.entity = 'public.types' AND l.entity_id = 'a:b:1' AND l.action = 'UPDATE' WHERE k1 = 1 ORDER BY l.id DESC LIMIT 1;
 UPDATE types SET i2 = 5 WHERE k1 = 1;
-SELECT changed, new = to_jsonb(whole) AS same, length(new ->> 't') FROM types whole JOIN platform.audit_logs l ON l.entity = 'public.types' AND l.entity_id = 'a:b:1' AND l.action = 'UPDATE' WHERE k1 = 1 ORDER BY l.id DESC LIMIT 1;
+SELECT changed, new = (SELECT jsonb_object_agg(key, value) FROM jsonb_each(to_jsonb(whole)) WHERE key = ANY (changed)) AS same, length(new ->> 't') FROM types whole JOIN platform.audit_logs l ON l.entity = 'public.types' AND l.entity_id = 'a:b:1' AND l.action = 'UPDATE' WHERE k1 = 1 ORDER BY l.id DESC LIMIT 1;
 UPDATE types SET t = t || '' WHERE k1 = 1;
 SELECT count(*) FROM platform.audit_logs WHERE entity = 'public.types' AND action = 'UPDATE';
 -- 1.5 and 1.50 are not the same text
@@ -149,6 +149,30 @@ INSERT INTO parted VALUES (1, 'a'), (2, 'b');
 UPDATE parted SET part = 'b' WHERE id = 1;
 TRUNCATE parted;
 SELECT entity, action, entity_id, old, new, metadata FROM platform.audit_logs WHERE entity IN ('public.plain', 'public.tokens', 'public.parted') ORDER BY id;
+-- the history of one row, and the row at moments that it tells
+CREATE TABLE kept (id int PRIMARY KEY, a text, b text, c text);
+INSERT INTO kept VALUES (1, 'a0', 'b0', 'c0'), (2, 'a0', 'b0', 'c0');
+CREATE TRIGGER kept_audit AFTER INSERT OR UPDATE OR DELETE ON kept FOR EACH ROW EXECUTE FUNCTION platform.audit_changes();
+CREATE TEMP TABLE moments (name text, id int, at timestamptz, seen jsonb);
+CREATE FUNCTION pg_temp.remember(name text) RETURNS void LANGUAGE sql AS $$
+	INSERT INTO moments SELECT name, i, clock_timestamp(), (SELECT to_jsonb(k) FROM kept k WHERE k.id = i) FROM generate_series(1, 4) i $$;
+INSERT INTO kept VALUES (3, 'a0', 'b0', NULL);
+SELECT pg_temp.remember('first');
+UPDATE kept SET a = 'a1' WHERE id IN (1, 3);
+SELECT pg_temp.remember('a changed');
+UPDATE kept SET a = 'a2', b = 'b1' WHERE id <> 2;
+DELETE FROM kept WHERE id IN (2, 3);
+SELECT pg_temp.remember('two deleted');
+INSERT INTO kept VALUES (3, 'again', NULL, NULL), (4, 'late', NULL, NULL);
+SELECT pg_temp.remember('back');
+SELECT action, changed, old, new FROM platform.audit_history('public.kept', '3');
+SELECT count(*) FROM platform.audit_history('public.kept', '3', "to" => (SELECT at FROM moments WHERE name = 'a changed' AND id = 3));
+SELECT name, id, seen, CASE WHEN platform.audit_row_at('public.kept', id::text, at) = seen OR (seen IS NULL AND platform.audit_row_at('public.kept', id::text, at) IS NULL)
+	THEN 'the same' ELSE platform.audit_row_at('public.kept', id::text, at)::text END AS told FROM moments ORDER BY id, at;
+SELECT platform.audit_row_at('public.kept', 'nothing', now());
+-- which tables are audited
+SELECT table_name, changes, truncate, secrets FROM platform.audited_tables WHERE table_name::text IN ('kept', 'tokens', 'parted', 'platform.users') ORDER BY table_name::text COLLATE "C";
+
 ROLLBACK;
 
 -- attached wrongly
