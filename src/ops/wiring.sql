@@ -3,11 +3,8 @@
 
 -- up
 
-ALTER TABLE platform.ops_alerts
-	DROP CONSTRAINT IF EXISTS ops_alerts_organization_id_fkey,
-	ADD CONSTRAINT ops_alerts_organization_id_fkey
-		FOREIGN KEY (organization_id) REFERENCES platform.organizations (id) ON DELETE CASCADE;
-
+-- Alerts and logs have no foreign keys: they may be about what is gone, and who
+-- reports has trouble enough.
 ALTER TABLE platform.upgrade_prompts_shown
 	DROP CONSTRAINT IF EXISTS upgrade_prompts_shown_organization_id_fkey,
 	DROP CONSTRAINT IF EXISTS upgrade_prompts_shown_user_id_fkey,
@@ -65,8 +62,8 @@ COMMENT ON VIEW platform.alerts IS
 
 -- Of the last day, and by hour.
 CREATE OR REPLACE VIEW platform.latency_percentiles WITH (security_invoker = true) AS
-SELECT s.endpoint, s.method, s.requests, s.percentiles[1] AS p50_ms, s.percentiles[2] AS p90_ms,
-	s.percentiles[3] AS p95_ms, s.percentiles[4] AS p99_ms, s.max_ms, s.slow, s.failed
+SELECT s.endpoint, s.method, s.requests, pg_catalog.round(s.percentiles[1]::numeric, 1) AS p50_ms, pg_catalog.round(s.percentiles[2]::numeric, 1) AS p90_ms,
+	pg_catalog.round(s.percentiles[3]::numeric, 1) AS p95_ms, pg_catalog.round(s.percentiles[4]::numeric, 1) AS p99_ms, s.max_ms, s.slow, s.failed
 FROM (
 	SELECT l.endpoint, l.method, pg_catalog.count(*) AS requests,
 		pg_catalog.percentile_cont('{0.5,0.9,0.95,0.99}'::double precision[]) WITHIN GROUP (ORDER BY l.duration_ms) AS percentiles,
@@ -79,8 +76,8 @@ FROM (
 COMMENT ON VIEW platform.latency_percentiles IS
 	'Of the last 24 hours, for each endpoint and method: requests, percentiles in milliseconds, slow and failed (5xx) ones.';
 CREATE OR REPLACE VIEW platform.latency_hourly WITH (security_invoker = true) AS
-SELECT s.hour, s.endpoint, s.method, s.requests, s.percentiles[1] AS p50_ms, s.percentiles[2] AS p90_ms,
-	s.percentiles[3] AS p95_ms, s.percentiles[4] AS p99_ms, s.max_ms, s.slow, s.failed
+SELECT s.hour, s.endpoint, s.method, s.requests, pg_catalog.round(s.percentiles[1]::numeric, 1) AS p50_ms, pg_catalog.round(s.percentiles[2]::numeric, 1) AS p90_ms,
+	pg_catalog.round(s.percentiles[3]::numeric, 1) AS p95_ms, pg_catalog.round(s.percentiles[4]::numeric, 1) AS p99_ms, s.max_ms, s.slow, s.failed
 FROM (
 	SELECT pg_catalog.date_trunc('hour', l.created_at, 'UTC') AS hour, l.endpoint, l.method, pg_catalog.count(*) AS requests,
 		pg_catalog.percentile_cont('{0.5,0.9,0.95,0.99}'::double precision[]) WITHIN GROUP (ORDER BY l.duration_ms) AS percentiles,
@@ -134,8 +131,6 @@ DROP TRIGGER IF EXISTS member_roles_audit_truncate ON platform.member_roles;
 DROP TRIGGER IF EXISTS member_roles_audit ON platform.member_roles;
 DROP TRIGGER IF EXISTS audit_logs_refuse_truncate ON platform.audit_logs;
 DROP TRIGGER IF EXISTS audit_logs_refuse ON platform.audit_logs;
-ALTER TABLE platform.ops_alerts
-	DROP CONSTRAINT IF EXISTS ops_alerts_organization_id_fkey;
 
 -- checks
 
