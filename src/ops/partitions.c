@@ -127,6 +127,23 @@ static PlatformQuery list_missing =
 				   " ORDER BY m.first",
 				   TEXTOID, INT4OID);
 
+/* Partitions of a log without row security, or that let themselves be truncated. */
+static PlatformQuery list_insecure =
+	PLATFORM_QUERY(QUERY_READ | QUERY_LATEST | QUERY_OWNER,
+				   "SELECT c.relname::pg_catalog.text FROM pg_catalog.pg_inherits i"
+				   " JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) i.inhrelid"
+				   " JOIN pg_catalog.pg_class p ON p.oid OPERATOR(pg_catalog.=) i.inhparent"
+				   " JOIN pg_catalog.pg_namespace s ON s.oid OPERATOR(pg_catalog.=) p.relnamespace"
+				   " AND s.oid OPERATOR(pg_catalog.=) c.relnamespace"
+				   " WHERE s.nspname OPERATOR(pg_catalog.=) 'platform'"
+				   " AND p.relname::pg_catalog.text OPERATOR(pg_catalog.=) $1"
+				   " AND (NOT c.relrowsecurity OR ($2 AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_trigger t"
+				   " WHERE t.tgrelid OPERATOR(pg_catalog.=) c.oid"
+				   " AND t.tgname::pg_catalog.text OPERATOR(pg_catalog.=)"
+				   " pg_catalog.concat(pg_catalog.left(c.relname::pg_catalog.text, 40), '_refuse_truncate'))))"
+				   " ORDER BY 1",
+				   TEXTOID, BOOLOID);
+
 typedef struct Log
 {
 	char	   *table;
@@ -188,7 +205,7 @@ secure_partition(const Log *log, const char *partition)
 {
 	platform_ops_run(psprintf("ALTER TABLE %s ENABLE ROW LEVEL SECURITY", platform_ops_own(partition)));
 	if (log->append_only)
-		platform_ops_run(psprintf("CREATE TRIGGER %s BEFORE TRUNCATE ON %s"
+		platform_ops_run(psprintf("CREATE OR REPLACE TRIGGER %s BEFORE TRUNCATE ON %s"
 					 " FOR EACH STATEMENT EXECUTE FUNCTION platform.refuse_log_change()",
 					 quote_identifier(psprintf("%.40s_refuse_truncate", partition)), platform_ops_own(partition)));
 }
@@ -234,6 +251,21 @@ create_month(const Log *log, const Month *month)
 				 platform_ops_own(log->table), platform_ops_own(month->partition), month->from, month->to));
 }
 
+/* Triggers go with DROP EXTENSION ... CASCADE; partitions made by hand may lack both. */
+static void
+secure_partitions(const Log *log)
+{
+	Datum		values[2] = {CStringGetTextDatum(log->table), BoolGetDatum(log->append_only)};
+	uint64		count = platform_query_run(&list_insecure, values, NULL);
+	List	   *names = NIL;
+	ListCell   *cell;
+
+	for (uint64 i = 0; i < count; i++)
+		names = lappend(names, platform_row_cstring(i, 1));
+	foreach(cell, names)
+		secure_partition(log, lfirst(cell));
+}
+
 static void
 put_partition(FunctionCallInfo fcinfo, const Log *log, const char *partition)
 {
@@ -250,7 +282,8 @@ put_partition(FunctionCallInfo fcinfo, const Log *log, const char *partition)
  *
  * Makes the partitions that logs miss: for the present month and the next ones,
  * and the default one. A row for each that was made; rows that waited in the
- * default partition move. To be called by a job, at least once within
+ * default partition move. Partitions made otherwise get row security and, in an
+ * append-only log, refuse TRUNCATE. To be called by a job, at least once within
  * months_ahead months; calls wait for each other. Operators only: 42501. 22023
  * for months_ahead outside 0 to 120. NULL makes nothing.
  */
@@ -287,6 +320,7 @@ platform_create_log_partitions(PG_FUNCTION_ARGS)
 			create_month(log, lfirst(month));
 			put_partition(fcinfo, log, ((Month *) lfirst(month))->partition);
 		}
+		secure_partitions(log);
 	}
 	platform_query_end();
 	return (Datum) 0;

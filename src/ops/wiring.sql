@@ -142,3 +142,7 @@ WHERE p.partdefid = 0;
 SELECT t.name FROM (VALUES ('audit_logs'), ('black_box_logs')) AS t (name)
 WHERE NOT EXISTS (SELECT 1 FROM pg_catalog.pg_trigger g
 	WHERE g.tgrelid = ('platform.' || t.name)::regclass AND g.tgname = t.name || '_refuse' AND g.tgenabled <> 'D');
+-- check: partitions of the audit trail refuse TRUNCATE
+SELECT i.inhrelid::regclass FROM pg_catalog.pg_inherits i
+WHERE i.inhparent = 'platform.audit_logs'::regclass AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_trigger g
+	WHERE g.tgrelid = i.inhrelid AND g.tgname LIKE '%\_refuse\_truncate' AND g.tgenabled <> 'D');
