@@ -70,7 +70,7 @@ alert_severity(FunctionCallInfo fcinfo, int argument)
  * type. A new or worse alert is told on the channel platform_alerts as
  * "severity:type:id". Operators only: 42501. 22004 without a type; 22023 for an
  * unknown severity, a text out of its length, or details that are no object;
- * 55000 before install().
+ * 23503 for an unknown organization; 55000 before install().
  */
 Datum
 platform_raise_alert(PG_FUNCTION_ARGS)

@@ -220,13 +220,24 @@ severity_argument(FunctionCallInfo fcinfo, int argument)
 	return severity;
 }
 
+static PlatformQuery find_organization =
+	PLATFORM_QUERY(QUERY_READ | QUERY_LATEST | QUERY_OWNER,
+				   "SELECT 1 FROM platform.organizations WHERE id OPERATOR(pg_catalog.=) $1",
+				   UUIDOID);
+
+/* The platform's own when the organization is gone. */
 static void
 raise_critical(const pg_uuid_t *organization, const char *type, const char *message,
 			   const char *group)
 {
 	PlatformAlert alert = {.severity = "critical", .type = CRITICAL_ERROR, .source = "error_rate",
-	.organization = organization, .message = message, .dedup_key = group};
+	.message = message, .dedup_key = group};
+	Datum		id = UUIDPGetDatum(organization);
 
+	platform_query_begin();
+	if (platform_query_run(&find_organization, &id, NULL) > 0)
+		alert.organization = organization;
+	platform_query_end();
 	alert.title = psprintf("Critical error: %.200s", type);
 	platform_alert_raise(&alert, NULL);
 }

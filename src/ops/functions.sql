@@ -6,7 +6,7 @@ CREATE OR REPLACE FUNCTION platform.raise_alert(organization_id uuid, alert_type
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_raise_alert';
 COMMENT ON FUNCTION platform.raise_alert(uuid, text, text, text, text, text, jsonb, text, uuid, text) IS
-	'Opens an alert (severity info, warning or critical), or counts up on the open one with the same organization, type and dedup key; its severity never falls. organization_id NULL: the platform''s own. Operators. Errors: 42501, 22004, 22023, 55000.';
+	'Opens an alert (severity info, warning or critical), or counts up on the open one with the same organization, type and dedup key; its severity never falls. organization_id NULL: the platform''s own. Operators. Errors: 42501, 22004, 22023, 23503, 55000.';
 
 CREATE OR REPLACE FUNCTION platform.acknowledge_alert(alert_id uuid) RETURNS boolean
 LANGUAGE c VOLATILE PARALLEL UNSAFE

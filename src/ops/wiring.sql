@@ -3,8 +3,12 @@
 
 -- up
 
--- Alerts and logs have no foreign keys: they may be about what is gone, and who
--- reports has trouble enough.
+-- Logs have no foreign keys: they may be about what is gone, and who reports has
+-- trouble enough.
+ALTER TABLE platform.ops_alerts
+	DROP CONSTRAINT IF EXISTS ops_alerts_organization_id_fkey,
+	ADD CONSTRAINT ops_alerts_organization_id_fkey
+		FOREIGN KEY (organization_id) REFERENCES platform.organizations (id) ON DELETE CASCADE;
 ALTER TABLE platform.upgrade_prompts_shown
 	DROP CONSTRAINT IF EXISTS upgrade_prompts_shown_organization_id_fkey,
 	DROP CONSTRAINT IF EXISTS upgrade_prompts_shown_user_id_fkey,
@@ -124,6 +128,8 @@ DROP TRIGGER IF EXISTS retention_policies_touch ON platform.retention_policies;
 DROP TRIGGER IF EXISTS black_box_logs_refuse_truncate ON platform.black_box_logs;
 DROP TRIGGER IF EXISTS black_box_logs_refuse ON platform.black_box_logs;
 DROP POLICY IF EXISTS upgrade_prompts_shown_self_select ON platform.upgrade_prompts_shown;
+ALTER TABLE platform.ops_alerts
+	DROP CONSTRAINT IF EXISTS ops_alerts_organization_id_fkey;
 ALTER TABLE platform.upgrade_prompts_shown
 	DROP CONSTRAINT IF EXISTS upgrade_prompts_shown_organization_id_fkey,
 	DROP CONSTRAINT IF EXISTS upgrade_prompts_shown_user_id_fkey;

@@ -68,6 +68,8 @@ SELECT platform.raise_alert(:org, 'x', dedup_key => '');
 ROLLBACK TO e;
 SELECT platform.raise_alert(:org, 'x', title => repeat('x', 256));
 ROLLBACK TO e;
+SELECT platform.raise_alert('40a00000-0000-4000-8000-00000000dead', 'x');
+ROLLBACK TO e;
 SELECT platform.acknowledge_alert(NULL);
 ROLLBACK TO e;
 SELECT platform.acknowledge_alert('40a00000-0000-4000-8000-00000000dead');
@@ -76,8 +78,6 @@ SELECT platform.resolve_alert('40a00000-0000-4000-8000-00000000dead');
 ROLLBACK TO e;
 SELECT platform.clear_alert(:org, 'x', NULL);
 ROLLBACK TO e;
--- of an organization that is gone, or was never there
-SELECT occurrences FROM platform.raise_alert('40a00000-0000-4000-8000-00000000dead', 'x');
 -- NULL severity, source and details are the defaults
 SELECT occurrences FROM platform.raise_alert(:org, 'defaults', NULL, details => NULL, source => NULL);
 SELECT severity, source, details FROM platform.ops_alerts WHERE organization_id = :org AND alert_type = 'defaults';

@@ -47,6 +47,10 @@ SELECT count(*) FROM platform.open_alerts() WHERE alert_type = 'critical_error';
 SELECT platform.log_error(:org, 'card 5 refused', 'PaymentError', endpoint => '/pay/5') IS NOT NULL AS logged;
 SELECT occurrences, open FROM platform.error_groups() WHERE error_type = 'PaymentError';
 SELECT occurrences, open FROM platform.error_groups(only_open => true) WHERE error_type = 'PaymentError';
+-- a critical error of an organization that is gone is recorded all the same
+SELECT platform.log_error('40c00000-0000-4000-8000-00000000dead', 'gone', severity => 'critical', fingerprint => 'gone') IS NOT NULL AS logged;
+SELECT organization_id FROM platform.open_alerts() WHERE dedup_key = 'gone';
+SELECT platform.resolve_errors('gone');
 -- the reference's query of recent errors
 SET LOCAL search_path = platform, pg_catalog;
 SELECT error_type, endpoint, left(message, 20) AS message, created_at IS NOT NULL AS created_at, resolved_at
