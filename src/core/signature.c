@@ -383,6 +383,27 @@ platform_signature_check(PlatformSignatureScheme scheme, const PlatformSignedReq
 	return verdict;
 }
 
+bool
+platform_signature_token_matches(const PlatformBytes *token, const PlatformBytes *expected,
+								 int count)
+{
+	uint8		given[32];
+	uint8		known[32];
+	bool		matches = false;
+
+	if (is_missing(token))
+		return false;
+	platform_hash(PLATFORM_SHA256, token->data, token->length, given);
+	for (int i = 0; i < count; i++)
+	{
+		if (is_missing(&expected[i]))
+			continue;
+		platform_hash(PLATFORM_SHA256, expected[i].data, expected[i].length, known);
+		matches |= platform_bytes_equal(given, known, sizeof(known));
+	}
+	return matches;
+}
+
 const char *
 platform_signature_reason(PlatformSignatureVerdict verdict)
 {

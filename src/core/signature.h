@@ -74,7 +74,7 @@ typedef struct PlatformSignatureHeaders
 	const char *signature;
 } PlatformSignatureHeaders;
 
-/* By its name, as in sign_<name>_webhook() without the suffix. */
+/* By its name, the one in sign_<name>_webhook(). */
 extern bool platform_signature_find_scheme(const char *name, size_t length,
 										   PlatformSignatureScheme *scheme);
 extern const char *platform_signature_scheme_name(PlatformSignatureScheme scheme);
@@ -89,6 +89,13 @@ extern PlatformSignatureVerdict platform_signature_check(PlatformSignatureScheme
 														 const PlatformSignedRequest *request,
 														 const PlatformBytes *secrets, int nsecrets,
 														 TimestampTz now, int *matched);
+
+/*
+ * Is the token one of those expected?  Missing and empty ones match nothing; all are
+ * compared, by their hashes.
+ */
+extern bool platform_signature_token_matches(const PlatformBytes *token,
+											 const PlatformBytes *expected, int count);
 
 /* The verdict's name for programs. */
 extern const char *platform_signature_reason(PlatformSignatureVerdict verdict);

@@ -232,3 +232,33 @@ AS 'MODULE_PATHNAME', 'platform_check_retell_webhook';
 COMMENT ON FUNCTION platform.check_retell_webhook(bytea, text, text[], timestamptz) IS
 	'As verify_retell_webhook(), with the reason (VALID, BAD_SIGNATURE, ...; see the documentation) and the place of the secret that fits, from 1.';
 INSERT INTO platform.member_privileges VALUES ('function', 'check_retell_webhook(bytea, text, text[], timestamptz)', 'EXECUTE');
+
+-- signing: whole requests
+
+CREATE OR REPLACE FUNCTION platform.sign_webhook_request(scheme text, body bytea, secrets text[], id text DEFAULT NULL, url text DEFAULT NULL, sent_at timestamptz DEFAULT NULL) RETURNS jsonb
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'platform_sign_webhook_request';
+COMMENT ON FUNCTION platform.sign_webhook_request(text, bytea, text[], text, text, timestamptz) IS
+	'The headers that sign a request, for standard, svix, stripe, twilio, meta, github, slack or retell. id: standard and svix; url: twilio; sent_at NULL: the clock. Errors: 22004; 22023 unknown scheme and as sign_*_webhook().';
+INSERT INTO platform.member_privileges VALUES ('function', 'sign_webhook_request(text, bytea, text[], text, text, timestamptz)', 'EXECUTE');
+
+CREATE OR REPLACE FUNCTION platform.verify_webhook_request(scheme text, headers jsonb, body bytea, secrets text[], url text DEFAULT NULL, now timestamptz DEFAULT NULL) RETURNS boolean
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'platform_verify_webhook_request';
+COMMENT ON FUNCTION platform.verify_webhook_request(text, jsonb, bytea, text[], text, timestamptz) IS
+	'Is the request signed as its scheme demands, with one of the secrets? Header names in any case; url: the whole URL, for twilio. Never NULL.';
+INSERT INTO platform.member_privileges VALUES ('function', 'verify_webhook_request(text, jsonb, bytea, text[], text, timestamptz)', 'EXECUTE');
+
+CREATE OR REPLACE FUNCTION platform.check_webhook_request(scheme text, headers jsonb, body bytea, secrets text[], url text DEFAULT NULL, now timestamptz DEFAULT NULL, OUT ok boolean, OUT reason text, OUT matched_key integer) RETURNS record
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'platform_check_webhook_request';
+COMMENT ON FUNCTION platform.check_webhook_request(text, jsonb, bytea, text[], text, timestamptz) IS
+	'As verify_webhook_request(), with the reason (VALID, BAD_SIGNATURE, ...; see the documentation) and the place of the secret that fits, from 1.';
+INSERT INTO platform.member_privileges VALUES ('function', 'check_webhook_request(text, jsonb, bytea, text[], text, timestamptz)', 'EXECUTE');
+
+CREATE OR REPLACE FUNCTION platform.meta_challenge(mode text, verify_token text, challenge text, verify_tokens text[]) RETURNS text
+LANGUAGE c IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'platform_meta_challenge';
+COMMENT ON FUNCTION platform.meta_challenge(text, text, text, text[]) IS
+	'What to answer when Meta subscribes a webhook (hub.mode, hub.verify_token, hub.challenge): the challenge when the token is one of ours, else NULL: answer 403.';
+INSERT INTO platform.member_privileges VALUES ('function', 'meta_challenge(text, text, text, text[])', 'EXECUTE');

@@ -34,6 +34,14 @@ SELECT platform.verify_meta_webhook('{}', platform.sign_meta_webhook('{}', 'app 
 		ARRAY['s'], now => to_timestamp(1531420700)) AS slack,
 	platform.verify_retell_webhook('{}', platform.sign_retell_webhook('{}', 'key'), ARRAY['key']) AS retell;   -- all true
 
+SELECT platform.meta_challenge('subscribe', 'our token', '1158201444', ARRAY['our token']);   -- 1158201444
+
+SELECT platform.sign_webhook_request('standard', '{}', ARRAY['whsec_c2VjcmV0'], id => 'msg_1', sent_at => to_timestamp(1614265330)) AS headers \gset
+SELECT jsonb_object_keys(:'headers') ORDER BY 1;                          -- webhook-id, webhook-signature, webhook-timestamp
+SELECT * FROM platform.check_webhook_request('standard', :'headers', '{}', ARRAY['whsec_c2VjcmV0'],
+	now => to_timestamp(1614265330));                                     -- true, VALID, 1
+SELECT * FROM platform.check_webhook_request('github', '{"X-Hub-Signature-256": "sha256=0"}', '{}', ARRAY['s']);   -- false, MALFORMED_SIGNATURE
+
 SELECT platform.webhook_public_key('whsk_VEVTVFNJR05JTkdLRVlET05PVFVTRVRISVNGT1JBTlk=');   -- whpk_ZlN4eg7d...
 SELECT platform.generate_secret() LIKE 'whsec_%';
 

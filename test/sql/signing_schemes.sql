@@ -172,3 +172,36 @@ SELECT platform.sign_retell_webhook('', '');
 SELECT platform.sign_meta_webhook('', NULL);
 SELECT platform.sign_meta_webhook('', '');
 \set VERBOSITY default
+
+-- whole requests: every scheme by its name, with its headers
+SELECT scheme, headers - 'webhook-signature' - 'svix-signature' - 'stripe-signature' - 'x-twilio-signature' - 'x-hub-signature-256' - 'x-slack-signature' - 'x-retell-signature' AS headers, c.*,
+	platform.verify_webhook_request(scheme, headers, 'a=1', '{b3RoZXI=,c2VjcmV0}', 'https://example.com/', to_timestamp(1000000000)) AS verified,
+	(platform.check_webhook_request(scheme, headers, 'a=2', '{c2VjcmV0}', 'https://example.com/', to_timestamp(1000000000))).reason AS changed,
+	(platform.check_webhook_request(scheme, (SELECT jsonb_object_agg(upper(key), value) FROM jsonb_each(headers)), 'a=1', '{c2VjcmV0}', 'https://example.com/', to_timestamp(1000000000))).reason AS upper,
+	(platform.check_webhook_request(scheme, '{}', 'a=1', '{c2VjcmV0}', 'https://example.com/', to_timestamp(1000000000))).reason AS without
+FROM unnest('{standard,svix,stripe,twilio,meta,github,slack,retell}'::text[]) WITH ORDINALITY u (scheme, n),
+	platform.sign_webhook_request(scheme, 'a=1', '{c2VjcmV0}', 'msg_1', 'https://example.com/', to_timestamp(1000000000)) headers,
+	platform.check_webhook_request(scheme, headers, 'a=1', '{b3RoZXI=,c2VjcmV0}', 'https://example.com/', to_timestamp(1000000000)) c ORDER BY n;
+SELECT (platform.check_webhook_request('svix', platform.sign_webhook_request('standard', '', '{c2VjcmV0}', 'msg_1'), '', '{c2VjcmV0}')).reason AS svix_by_standard_names,
+	(platform.check_webhook_request('standard', platform.sign_webhook_request('svix', '', '{c2VjcmV0}', 'msg_1'), '', '{c2VjcmV0}')).reason AS standard_by_svix_names;
+SELECT platform.sign_webhook_request('standard', '', '{c2VjcmV0}', E'"\\', sent_at => to_timestamp(1000000000)) ->> 'webhook-id' AS id;
+SELECT headers, (platform.check_webhook_request('github', headers::jsonb, '', '{s}')).reason
+FROM unnest(ARRAY[NULL, 'null', '[]', '"x-hub-signature-256"', '{}', '{"x-hub-signature-256": null}', '{"x-hub-signature-256": 1}', '{"x-hub-signature-256": ["sha256=0"]}', '{"a": {"x-hub-signature-256": "sha256=0"}}', '{"x-hub-signature-256": ""}', '{"x-hub-signature-256": "x"}']) WITH ORDINALITY u (headers, n) ORDER BY n;
+SELECT scheme, (platform.check_webhook_request(scheme, '{}', '', '{s}')).*, platform.verify_webhook_request(scheme, '{}', '', '{s}') FROM unnest(ARRAY[NULL, '', 'Standard', 'paypal']) WITH ORDINALITY u (scheme, n) ORDER BY n;
+SELECT (platform.check_webhook_request(NULL, NULL, NULL, NULL)).*, platform.verify_webhook_request('stripe', NULL, NULL, NULL), (platform.check_webhook_request('twilio', '{"x-twilio-signature": "x"}', '', '{s}')).reason;
+SELECT platform.sign_webhook_request('paypal', '', '{s}');
+\set VERBOSITY sqlstate
+SELECT platform.sign_webhook_request(NULL, '', '{s}');
+SELECT platform.sign_webhook_request('github', NULL, '{s}');
+SELECT platform.sign_webhook_request('github', '', NULL);
+SELECT platform.sign_webhook_request('github', '', '{}');
+SELECT platform.sign_webhook_request('github', '', '{NULL}');
+SELECT platform.sign_webhook_request('standard', '', '{c2VjcmV0}');
+SELECT platform.sign_webhook_request('twilio', '', '{s}');
+SELECT platform.sign_webhook_request('stripe', '', '{s}', sent_at => 'infinity');
+\set VERBOSITY default
+
+-- Meta's question whether a webhook is ours
+SELECT mode, token, tokens, platform.meta_challenge(mode, token, challenge, tokens)
+FROM (VALUES (1, 'subscribe', 'ours', '42', '{ours}'::text[]), (2, 'subscribe', 'ours', '42', '{old,ours}'), (3, 'subscribe', 'theirs', '42', '{ours}'), (4, 'subscribe', 'our', '42', '{ours}'), (5, 'unsubscribe', 'ours', '42', '{ours}'),
+	(6, 'Subscribe', 'ours', '42', '{ours}'), (7, NULL, 'ours', '42', '{ours}'), (8, 'subscribe', NULL, '42', '{NULL}'), (9, 'subscribe', '', '42', '{""}'), (10, 'subscribe', 'ours', NULL, '{ours}'), (11, 'subscribe', 'ours', '42', NULL), (12, 'subscribe', 'ours', '', '{ours}')) v (n, mode, token, challenge, tokens) ORDER BY n;
