@@ -65,3 +65,18 @@ AS 'MODULE_PATHNAME', 'platform_turn_credentials';
 COMMENT ON FUNCTION platform.turn_credentials(text, text, interval, text[], timestamptz) IS
 	'Credentials for a TURN server that shares the secret (draft-uberti-behave-turn-rest-00). ttl: at most 365 days. ice_servers: for RTCPeerConnection, NULL without urls. Errors: 22004, 22008, 22023.';
 INSERT INTO platform.member_privileges VALUES ('function', 'turn_credentials(text, text, interval, text[], timestamptz)', 'EXECUTE');
+
+CREATE OR REPLACE FUNCTION platform.verify_turn_credentials(username text, credential text, secrets text[], now timestamptz DEFAULT NULL) RETURNS boolean
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'platform_verify_turn_credentials';
+COMMENT ON FUNCTION platform.verify_turn_credentials(text, text, text[], timestamptz) IS
+	'Did one of the secrets make these credentials, and have they not ended (now NULL: by the clock)? Never NULL.';
+INSERT INTO platform.member_privileges VALUES ('function', 'verify_turn_credentials(text, text, text[], timestamptz)', 'EXECUTE');
+
+CREATE OR REPLACE FUNCTION platform.check_turn_credentials(username text, credential text, secrets text[], now timestamptz DEFAULT NULL,
+	OUT ok boolean, OUT reason text, OUT matched_key integer) RETURNS record
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'platform_check_turn_credentials';
+COMMENT ON FUNCTION platform.check_turn_credentials(text, text, text[], timestamptz) IS
+	'As verify_turn_credentials(), with the reason (VALID, MALFORMED, NO_SECRET, BAD_SIGNATURE, EXPIRED) and the place of the secret that fits, from 1.';
+INSERT INTO platform.member_privileges VALUES ('function', 'check_turn_credentials(text, text, text[], timestamptz)', 'EXECUTE');

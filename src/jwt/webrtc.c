@@ -426,3 +426,127 @@ platform_turn_credentials(PG_FUNCTION_ARGS)
 	nulls[3] = values[3] == (Datum) 0;
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
 }
+
+/* What check_turn_credentials() answers. */
+typedef struct TurnAnswer
+{
+	const char *reason;			/* VALID, or why not */
+	int			matched_key;	/* from 1 */
+} TurnAnswer;
+
+/* The second at which a username ends: digits before a colon or the end; -1 for none. */
+static int64
+turn_username_end(const char *username, size_t length)
+{
+	int64		ends = 0;
+	size_t		digits = 0;
+
+	while (digits < length && username[digits] >= '0' && username[digits] <= '9')
+	{
+		if (digits == 15)
+			return -1;
+		ends = ends * 10 + (username[digits++] - '0');
+	}
+	return digits == 0 || (digits < length && username[digits] != ':') ? -1 : ends;
+}
+
+/* All secrets are tried, so that the time does not tell which one it was. */
+static void
+match_turn_secrets(FunctionCallInfo fcinfo, int number, const char *username,
+				   const uint8 *expected, TurnAnswer *answer)
+{
+	Datum	   *secrets = NULL;
+	bool	   *nulls = NULL;
+	int			count = 0;
+
+	answer->reason = "NO_SECRET";
+	if (!PG_ARGISNULL(number))
+		deconstruct_array(PG_GETARG_ARRAYTYPE_P(number), TEXTOID, -1, false, TYPALIGN_INT,
+						  &secrets, &nulls, &count);
+	for (int i = 0; i < count; i++)
+	{
+		char	   *secret = nulls[i] ? "" : TextDatumGetCString(secrets[i]);
+		uint8		mac[PLATFORM_HASH_MAX_SIZE];
+
+		if (*secret == '\0')
+			continue;
+		secret = pg_server_to_any(secret, strlen(secret), PG_UTF8);
+		platform_mac(PLATFORM_SHA1, secret, strlen(secret), username, strlen(username), mac);
+		if (platform_bytes_equal(mac, expected, platform_hash_size(PLATFORM_SHA1)) &&
+			answer->matched_key == 0)
+			answer->matched_key = i + 1;
+		answer->reason = "BAD_SIGNATURE";
+	}
+	if (answer->matched_key > 0)
+		answer->reason = "VALID";
+}
+
+/* Judges the arguments username, credential, secrets and now. */
+static TurnAnswer
+check_turn(FunctionCallInfo fcinfo)
+{
+	TurnAnswer	answer = {"MALFORMED", 0};
+	char	   *username = optional_text(fcinfo, 0);
+	char	   *credential = optional_text(fcinfo, 1);
+	TimestampTz now = PG_ARGISNULL(3) ? GetCurrentTimestamp() : PG_GETARG_TIMESTAMPTZ(3);
+	uint8	   *mac;
+	int64		ends;
+
+	if (username == NULL || credential == NULL || strlen(username) > TURN_USERNAME_MAX ||
+		(ends = turn_username_end(username, strlen(username))) < 0)
+		return answer;
+	mac = palloc(PLATFORM_BASE64_DECODED(strlen(credential)));
+	if (platform_base64_decode(credential, strlen(credential), mac) !=
+		platform_hash_size(PLATFORM_SHA1))
+		return answer;
+	match_turn_secrets(fcinfo, 2, pg_server_to_any(username, strlen(username), PG_UTF8), mac, &answer);
+	if (answer.matched_key > 0 && platform_jwt_time(now) >= ends)
+	{
+		answer.reason = "EXPIRED";
+		answer.matched_key = 0;
+	}
+	return answer;
+}
+
+PG_FUNCTION_INFO_V1(platform_verify_turn_credentials);
+
+/*
+ * platform.verify_turn_credentials(username text, credential text, secrets text[],
+ *									now timestamptz DEFAULT NULL) returns boolean
+ *
+ * Did one of the secrets make these credentials, and have they not ended at that
+ * moment (NULL: the clock's)?  Never NULL, never an error.  For members.
+ */
+Datum
+platform_verify_turn_credentials(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(check_turn(fcinfo).matched_key > 0);
+}
+
+PG_FUNCTION_INFO_V1(platform_check_turn_credentials);
+
+/*
+ * platform.check_turn_credentials(username text, credential text, secrets text[],
+ *								   now timestamptz DEFAULT NULL, OUT ok boolean,
+ *								   OUT reason text, OUT matched_key integer) returns record
+ *
+ * As verify_turn_credentials(), with the reason, VALID, MALFORMED, NO_SECRET,
+ * BAD_SIGNATURE or EXPIRED, and the place of the secret that fits, from 1.  For
+ * members.
+ */
+Datum
+platform_check_turn_credentials(PG_FUNCTION_ARGS)
+{
+	TurnAnswer	answer = check_turn(fcinfo);
+	TupleDesc	descriptor;
+	Datum		values[3] = {
+		BoolGetDatum(answer.matched_key > 0),
+		CStringGetTextDatum(answer.reason),
+		Int32GetDatum(answer.matched_key),
+	};
+	bool		nulls[3] = {false, false, answer.matched_key == 0};
+
+	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
+}

@@ -22,3 +22,5 @@ SELECT platform.jwt_verify(platform.twilio_access_token('AC0123', 'SK0123', 'the
 SELECT username, credential, expires_at
 FROM platform.turn_credentials('north', 'alice', '10 minutes', now => '2024-01-01 00:00+00');
 SELECT jsonb_path_query_array(ice_servers, '$[*].urls') FROM platform.turn_credentials('north', 'alice', urls => '{turn:turn.example.com:3478}');
+SELECT * FROM platform.check_turn_credentials('1704067800:alice', 'i43OhTr4SbvLv42s5MEP5Gcjg/4=', '{new,north}',
+	now => '2024-01-01 00:00+00');

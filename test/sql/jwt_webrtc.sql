@@ -72,6 +72,21 @@ SELECT platform.turn_credentials('s', 'a', '366 days');
 SELECT platform.turn_credentials('s', 'a', urls => '{turn:a,https://b}');
 SELECT platform.turn_credentials('s', 'a', urls => '{NULL}');
 
+-- and back: the moment of the end is too late; no argument raises an error
+SELECT t.name, c.*, platform.verify_turn_credentials(t.username, t.credential, t.secrets, t.now) AS verified
+FROM (SELECT username, credential FROM platform.turn_credentials('s3cret', 'Zoë:x', '1 hour', now => to_timestamp(1700000000))) AS m (username, credential), LATERAL (VALUES
+	('in time', m.username, m.credential, '{s3cret}'::text[], to_timestamp(1700003599.9)), ('at the end', m.username, m.credential, '{s3cret}', to_timestamp(1700003600)),
+	('rotated', m.username, m.credential, '{new,NULL,"",s3cret}', to_timestamp(1700000000)), ('another secret', m.username, m.credential, '{new}', to_timestamp(1700000000)),
+	('another secret, late', m.username, m.credential, '{new}', to_timestamp(1800000000)),
+	('no secret', m.username, m.credential, '{NULL,""}', to_timestamp(1700000000)), ('NULL secrets', m.username, m.credential, NULL, to_timestamp(1700000000)), ('no secrets', m.username, m.credential, '{}', to_timestamp(1700000000)),
+	('longer', replace(m.username, '17', '18'), m.credential, '{s3cret}', to_timestamp(1700000000)), ('another user', m.username || 'x', m.credential, '{s3cret}', to_timestamp(1700000000)),
+	('no time', 'Zoë', m.credential, '{s3cret}', to_timestamp(1700000000)), ('a time and more', '1700003600x', m.credential, '{s3cret}', to_timestamp(1700000000)), ('a long time', repeat('9', 16), m.credential, '{s3cret}', to_timestamp(1700000000)),
+	('a long name', '1700003600:' || repeat('x', 502), m.credential, '{s3cret}', to_timestamp(1700000000)),
+	('cut', m.username, left(m.credential, -1), '{s3cret}', to_timestamp(1700000000)), ('short', m.username, left(m.credential, 24), '{s3cret}', to_timestamp(1700000000)), ('no base64', m.username, '!' || substr(m.credential, 2), '{s3cret}', to_timestamp(1700000000)),
+	('NULL name', NULL, m.credential, '{s3cret}', to_timestamp(1700000000)), ('NULL credential', m.username, NULL, '{s3cret}', to_timestamp(1700000000)), ('empty', '', '', '{s3cret}', to_timestamp(1700000000))) AS t (name, username, credential, secrets, now),
+	LATERAL platform.check_turn_credentials(t.username, t.credential, t.secrets, t.now) AS c;
+SELECT platform.verify_turn_credentials(username, credential, '{s3cret}') AS by_the_clock FROM platform.turn_credentials('s3cret');
+
 -- the codes of these errors
 \set VERBOSITY sqlstate
 SELECT platform.webrtc_token(:key, NULL);
@@ -84,10 +99,13 @@ SELECT platform.turn_credentials('s', 'a', now => '294276-12-31 00:00:00+00');
 
 SET ROLE platform_test_member;
 SELECT username FROM platform.turn_credentials('s', 'a', now => to_timestamp(0));
+SELECT platform.verify_turn_credentials('0:a', 'x', '{s}'), platform.check_turn_credentials('0:a', 'x', '{s}');
 SELECT platform.twilio_voice_grant('AP1');
 SELECT length(platform.webrtc_token(:key, 'a')) > 0 AS signed, length(platform.twilio_access_token('AC1', 'SK1', :secret, 'a', '{}')) > 0 AS signed_for_twilio;
 SET ROLE platform_test_stranger;
 SELECT platform.turn_credentials('s', 'a');
+SELECT platform.verify_turn_credentials('0:a', 'x', '{s}');
+SELECT platform.check_turn_credentials('0:a', 'x', '{s}');
 SELECT platform.twilio_voice_grant('AP1');
 SELECT platform.webrtc_token(:key, 'a');
 SELECT platform.twilio_access_token('AC1', 'SK1', :secret, 'a', '{}');
