@@ -22,8 +22,8 @@ COMMENT ON FUNCTION platform.verify() IS
 	'Checks the installation, a row a check: whether what each step declares is there, and whether its data are sound. Errors: 42501 unless the caller may act as the tables'' owner, 55000 before install(); a failed check is a row.';
 
 CREATE OR REPLACE FUNCTION platform.migration_status()
-RETURNS TABLE (version integer, module text, description text, applied_at timestamptz, applied_by text)
+RETURNS TABLE (version integer, module text, description text, applied_at timestamptz, applied_by text, optional boolean)
 LANGUAGE c STABLE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_migration_status';
 COMMENT ON FUNCTION platform.migration_status() IS
-	'The migrations that are known or applied, by version. applied_at is NULL for one that install() would apply. Errors: 42501 unless the caller may act as the tables'' owner.';
+	'The migrations that are known or applied, by version. applied_at is NULL for one that install() would apply; an optional one only when its module is named. Errors: 42501 unless the caller may act as the tables'' owner.';

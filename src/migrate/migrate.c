@@ -297,11 +297,12 @@ PG_FUNCTION_INFO_V1(platform_migration_status);
 /*
  * platform.migration_status()
  *		returns table (version integer, module text, description text,
- *					   applied_at timestamptz, applied_by text)
+ *					   applied_at timestamptz, applied_by text, optional boolean)
  *
  * The migrations that are known or applied, by version.  applied_at is NULL
- * for one that install() would apply, description for one that is unknown to
- * this version of the extension.  42501 unless the caller has the rights of
+ * for one that install() would apply, an optional one only when its module is
+ * named; description is NULL for one that is unknown to this version of the
+ * extension.  42501 unless the caller has the rights of
  * the tables' owner.
  */
 Datum
@@ -316,8 +317,8 @@ platform_migration_status(PG_FUNCTION_ARGS)
 	foreach(cell, platform_migrations())
 	{
 		Migration  *migration = lfirst(cell);
-		Datum		values[5] = {Int32GetDatum(migration->version)};
-		bool		nulls[5] = {false, false, migration->description == NULL,
+		Datum		values[6] = {Int32GetDatum(migration->version)};
+		bool		nulls[6] = {false, false, migration->description == NULL,
 		!migration->applied, !migration->applied};
 
 		values[1] = CStringGetTextDatum(migration->module);
@@ -328,6 +329,7 @@ platform_migration_status(PG_FUNCTION_ARGS)
 			values[3] = TimestampTzGetDatum(migration->applied_at);
 			values[4] = CStringGetTextDatum(migration->applied_by);
 		}
+		values[5] = BoolGetDatum(migration->optional);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	platform_runner_end(&runner);

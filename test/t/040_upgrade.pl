@@ -103,7 +103,7 @@ my $before = structure_signature($run);
 
 # by a superuser, who is not the owner
 $node->safe_psql('app', "ALTER EXTENSION platform UPDATE TO '$next'");
-is($run->(q{SELECT version, module, description FROM platform.migration_status() JOIN platform.migrations USING (version, module, description)
+is($run->(q{SELECT version, module, description FROM platform.migration_status()
 	WHERE applied_at IS NULL AND NOT optional}),
 	'999|features|a note for each flag', 'the update brings the step');
 is($run->('SELECT platform.new_one()'), '1', 'and the function, to the owner as well');
