@@ -10,6 +10,7 @@
 #include "core/claims.h"
 #include "core/commit.h"
 #include "core/data_key.h"
+#include "core/event.h"
 #include "core/identity.h"
 #include "core/jwk.h"
 #include "core/module.h"
@@ -37,6 +38,7 @@ _PG_init(void)
 	platform_authenticate_init();
 	platform_commit_init();
 	platform_audit_init();
+	platform_event_init();
 	platform_root_key_init();
 	platform_data_key_init();
 	platform_secret_init();

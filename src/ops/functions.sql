@@ -72,7 +72,7 @@ RETURNS TABLE (table_name text, partition_name text)
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_create_log_partitions';
 COMMENT ON FUNCTION platform.create_log_partitions(integer) IS
-	'Makes the monthly partitions that logs miss, for this month and the next ones; a row for each. Months are those of UTC. For a daily or weekly job. Operators. Errors: 42501, 22023.';
+	'Makes the partitions that logs miss, for this month and the next ones, of daily logs for a week; a row for each. Months and days are those of UTC. For a daily or weekly job. Operators. Errors: 42501, 22023.';
 
 CREATE OR REPLACE FUNCTION platform.purge_logs(batch integer DEFAULT 10000, policy text DEFAULT NULL)
 RETURNS TABLE (policy_name text, table_name text, action text, rows bigint, more boolean)

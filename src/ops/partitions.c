@@ -1,11 +1,12 @@
 /*
  * partitions.c
- *	  Monthly partitions of the logs, made while the system runs.
+ *	  Monthly and daily partitions of the logs, made while the system runs.
  *
  * A log is a table of schema platform that is partitioned by the range of one
  * timestamptz column. It has a default partition, so that no row is refused
  * because a job did not run; rows that went there move when their month's
- * partition is made. Months are those of UTC.
+ * partition is made. Months are those of UTC. A log whose default partition is
+ * named <table>_default_daily has a partition a day instead.
  *
  * A partition is made apart and attached then: readers and writers of the
  * others go on. Only the default one is locked, and scanned, which is short as
@@ -31,6 +32,7 @@ PG_FUNCTION_INFO_V1(platform_create_log_partitions);
 PG_FUNCTION_INFO_V1(platform_refuse_log_change);
 
 #define MONTHS_MOST 120
+#define DAYS_AHEAD	7
 
 /* The log whose rows this module itself moves or purges at the moment. */
 static Oid	maintained = InvalidOid;
@@ -112,20 +114,20 @@ static PlatformQuery list_logs =
 				   " AND a.atttypid OPERATOR(pg_catalog.=) 'pg_catalog.timestamptz'::pg_catalog.regtype::pg_catalog.oid"
 				   " ORDER BY c.relname");
 
-/* The months of a log that have no partition of their name yet. */
+/* The months or days of a log that have no partition of their name yet. */
 static PlatformQuery list_missing =
 	PLATFORM_QUERY(QUERY_READ | QUERY_LATEST | QUERY_OWNER,
-				   "SELECT m.name, m.first::pg_catalog.text, (m.first OPERATOR(pg_catalog.+) '1 month'::pg_catalog.interval)::pg_catalog.text"
-				   " FROM (SELECT f.first, pg_catalog.concat(pg_catalog.left($1, 55), pg_catalog.to_char(f.first, '_YYYY_MM')) AS name"
-				   " FROM (SELECT pg_catalog.date_trunc('month', pg_catalog.timezone('UTC', pg_catalog.now()))"
-				   " OPERATOR(pg_catalog.+) pg_catalog.make_interval(months => i) AS first"
+				   "SELECT m.name, m.first::pg_catalog.text, (m.first OPERATOR(pg_catalog.+) $3)::pg_catalog.text"
+				   " FROM (SELECT f.first, pg_catalog.concat(pg_catalog.left($1, 50), pg_catalog.to_char(f.first, $5)) AS name"
+				   " FROM (SELECT pg_catalog.date_trunc($4, pg_catalog.timezone('UTC', pg_catalog.now()))"
+				   " OPERATOR(pg_catalog.+) ($3 OPERATOR(pg_catalog.*) i::pg_catalog.float8) AS first"
 				   " FROM pg_catalog.generate_series(0, $2) AS i) AS f) AS m"
 				   " WHERE NOT EXISTS (SELECT 1 FROM pg_catalog.pg_class c"
 				   " JOIN pg_catalog.pg_namespace s ON s.oid OPERATOR(pg_catalog.=) c.relnamespace"
 				   " WHERE s.nspname OPERATOR(pg_catalog.=) 'platform'"
 				   " AND c.relname::pg_catalog.text OPERATOR(pg_catalog.=) m.name)"
 				   " ORDER BY m.first",
-				   TEXTOID, INT4OID);
+				   TEXTOID, INT4OID, INTERVALOID, TEXTOID, TEXTOID);
 
 /* Partitions of a log without row security, or that let themselves be truncated. */
 static PlatformQuery list_insecure =
@@ -151,6 +153,7 @@ typedef struct Log
 	char	   *default_partition;	/* NULL: none */
 	char	   *columns;		/* quoted, with commas */
 	bool		append_only;
+	bool		daily;
 } Log;
 
 typedef struct Month
@@ -175,6 +178,8 @@ find_logs(void)
 		log->default_partition = platform_row_cstring(i, 3);
 		log->columns = platform_row_cstring(i, 4);
 		log->append_only = platform_row_bool(i, 5);
+		log->daily = log->default_partition != NULL &&
+			strcmp(log->default_partition, psprintf("%.50s_default_daily", log->table)) == 0;
 		logs = lappend(logs, log);
 	}
 	return logs;
@@ -184,9 +189,17 @@ static List *
 find_missing(const Log *log, int months_ahead)
 {
 	List	   *months = NIL;
-	Datum		values[2] = {CStringGetTextDatum(log->table), Int32GetDatum(months_ahead)};
-	uint64		count = platform_query_run(&list_missing, values, NULL);
+	static const Interval one_month = {.month = 1};
+	static const Interval one_day = {.day = 1};
+	Datum		values[5];
+	uint64		count;
 
+	values[0] = CStringGetTextDatum(log->table);
+	values[1] = Int32GetDatum(!log->daily ? months_ahead : months_ahead > 0 ? DAYS_AHEAD : 0);
+	values[2] = PointerGetDatum(log->daily ? &one_day : &one_month);
+	values[3] = CStringGetTextDatum(log->daily ? "day" : "month");
+	values[4] = CStringGetTextDatum(log->daily ? "_YYYY_MM_DD" : "_YYYY_MM");
+	count = platform_query_run(&list_missing, values, NULL);
 	for (uint64 i = 0; i < count; i++)
 	{
 		Month	   *month = palloc(sizeof(Month));
@@ -213,7 +226,7 @@ secure_partition(const Log *log, const char *partition)
 static void
 create_default(Log *log)
 {
-	log->default_partition = psprintf("%.55s_default", log->table);
+	log->default_partition = psprintf("%.50s_default", log->table);
 	platform_ops_run(psprintf("CREATE TABLE %s PARTITION OF %s DEFAULT",
 				 platform_ops_own(log->default_partition), platform_ops_own(log->table)));
 	secure_partition(log, log->default_partition);
@@ -280,8 +293,9 @@ put_partition(FunctionCallInfo fcinfo, const Log *log, const char *partition)
  * platform.create_log_partitions(months_ahead integer DEFAULT 3)
  *		returns table (table_name text, partition_name text)
  *
- * Makes the partitions that logs miss: for the present month and the next ones,
- * and the default one. A row for each that was made; rows that waited in the
+ * Makes the partitions that logs miss: for the present month and the next ones
+ * (of daily logs: today and the next week, or today alone when it is 0), and
+ * the default one. A row for each that was made; rows that waited in the
  * default partition move. Partitions made otherwise get row security and, in an
  * append-only log, refuse TRUNCATE. To be called by a job, at least once within
  * months_ahead months; calls wait for each other. Operators only: 42501. 22023

@@ -23,11 +23,11 @@ SELECT * FROM platform.install(ARRAY['migrate', NULL]);
 -- modules bring what they require, tables before wiring, in order of version
 BEGIN;
 INSERT INTO platform.migrations (version, module, description, requires, up, down) VALUES
-	(91, 'test_a', 'tables', '{test_b}', 'CREATE TABLE platform.test_a (id int); INSERT INTO platform.test_a SELECT count(*) FROM platform.test_b', 'DROP TABLE platform.test_a'),
-	(90, 'test_b', 'tables', '{}', 'CREATE TABLE platform.test_b (id int)', 'DROP TABLE platform.test_b'),
+	(291, 'test_a', 'tables', '{test_b}', 'CREATE TABLE platform.test_a (id int); INSERT INTO platform.test_a SELECT count(*) FROM platform.test_b', 'DROP TABLE platform.test_a'),
+	(290, 'test_b', 'tables', '{}', 'CREATE TABLE platform.test_b (id int)', 'DROP TABLE platform.test_b'),
 	(991, 'test_a', 'wiring', '{test_c}', 'CREATE VIEW platform.test_ac AS SELECT a.id FROM platform.test_a a, platform.test_c c', 'DROP VIEW platform.test_ac'),
-	(92, 'test_c', 'tables', '{migrate}', 'CREATE TABLE platform.test_c (id int)', 'DROP TABLE platform.test_c'),
-	(93, 'test_d', 'not asked for', '{}', 'CREATE TABLE platform.test_d (id int)', 'DROP TABLE platform.test_d');
+	(292, 'test_c', 'tables', '{migrate}', 'CREATE TABLE platform.test_c (id int)', 'DROP TABLE platform.test_c'),
+	(293, 'test_d', 'not asked for', '{}', 'CREATE TABLE platform.test_d (id int)', 'DROP TABLE platform.test_d');
 SELECT version, module, action, duration IS NOT NULL AS run FROM platform.install(ARRAY['test_a']);
 SELECT version, module, description FROM platform.migration_status() WHERE applied_at IS NULL AND module LIKE 'test%';
 SELECT version, module, action FROM platform.install() WHERE action <> 'present';
@@ -47,23 +47,23 @@ ROLLBACK;
 -- a step that fails leaves nothing behind, and says which one it was
 BEGIN;
 INSERT INTO platform.migrations (version, module, description, up) VALUES
-	(94, 'test_e', 'fine', 'CREATE TABLE platform.test_e (id int)'),
-	(95, 'test_e', 'fails', 'CREATE TABLE platform.test_f (id int); SELECT 1 / 0; CREATE TABLE platform.test_g (id int)'),
-	(96, 'test_h', 'no SQL', 'CREATE TABEL platform.test_h (id int)');
+	(294, 'test_e', 'fine', 'CREATE TABLE platform.test_e (id int)'),
+	(295, 'test_e', 'fails', 'CREATE TABLE platform.test_f (id int); SELECT 1 / 0; CREATE TABLE platform.test_g (id int)'),
+	(296, 'test_h', 'no SQL', 'CREATE TABEL platform.test_h (id int)');
 SAVEPOINT before;
 SELECT * FROM platform.install(ARRAY['test_e']);
 ROLLBACK TO before;
 SELECT to_regclass('platform.test_e') IS NULL AS gone, to_regclass('platform.test_f') IS NULL AS gone_too,
-	(SELECT count(*) FROM platform.schema_migrations WHERE version > 93 AND version < 97) AS recorded;
+	(SELECT count(*) FROM platform.schema_migrations WHERE version > 293 AND version < 297) AS recorded;
 SELECT * FROM platform.install(ARRAY['test_h']);
 ROLLBACK TO before;
 -- names in scripts mean the server's own, whatever the caller's search_path holds
 CREATE SCHEMA test_trap;
 CREATE FUNCTION test_trap.length(text) RETURNS int LANGUAGE sql AS 'SELECT 1/0';
 SET LOCAL search_path = test_trap, pg_catalog;
-UPDATE platform.migrations SET up = 'CREATE TABLE platform.test_e AS SELECT length(''four'') AS n' WHERE version = 94;
-DELETE FROM platform.migrations WHERE version = 95;
-SELECT action FROM platform.install(ARRAY['test_e']) WHERE version = 94;
+UPDATE platform.migrations SET up = 'CREATE TABLE platform.test_e AS SELECT length(''four'') AS n' WHERE version = 294;
+DELETE FROM platform.migrations WHERE version = 295;
+SELECT action FROM platform.install(ARRAY['test_e']) WHERE version = 294;
 SELECT n FROM platform.test_e;
 SHOW search_path;
 ROLLBACK;
@@ -95,10 +95,10 @@ ALTER TABLE platform.schema_migrations OWNER TO platform_test_stranger;
 GRANT USAGE, CREATE ON SCHEMA platform TO platform_test_stranger;
 GRANT SELECT ON platform.migrations TO platform_test_stranger;
 INSERT INTO platform.migrations (version, module, description, up) VALUES
-	(97, 'test_i', 'owner', 'CREATE TABLE platform.test_i (id int)');
-SELECT version, action FROM platform.install(ARRAY['test_i']) WHERE version = 97;
+	(297, 'test_i', 'owner', 'CREATE TABLE platform.test_i (id int)');
+SELECT version, action FROM platform.install(ARRAY['test_i']) WHERE version = 297;
 SELECT tableowner FROM pg_tables WHERE tablename = 'test_i';
-SELECT applied_by = current_user AS by_caller FROM platform.schema_migrations WHERE version = 97;
+SELECT applied_by = current_user AS by_caller FROM platform.schema_migrations WHERE version = 297;
 SELECT current_user = session_user AS restored;
 REVOKE CREATE ON SCHEMA platform FROM platform_test_stranger;
 SELECT * FROM platform.install();
