@@ -6,14 +6,20 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
+#include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
+#include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "calls/calls.h"
 #include "core/argument.h"
+#include "core/capability.h"
 #include "core/error.h"
 #include "core/identity.h"
+#include "core/query.h"
+
+#define LIST_MAX 100000
 
 PlatformModule platform_voice_module = {"calls", 580, 0};
 
@@ -26,12 +32,18 @@ platform_voice_organization(FunctionCallInfo fcinfo, int argument)
 	return PG_GETARG_UUID_P(argument);
 }
 
-void
-platform_voice_check_text(const text *value, const char *name, int most)
+bool
+platform_voice_text_fits(const text *value, int most)
 {
 	int			length = pg_mbstrlen_with_len(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
 
-	if (length < 1 || length > most)
+	return length >= 1 && length <= most;
+}
+
+void
+platform_voice_check_text(const text *value, const char *name, int most)
+{
+	if (!platform_voice_text_fits(value, most))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s must have 1 to %d characters", name, most)));
@@ -41,6 +53,162 @@ text *
 platform_voice_text(FunctionCallInfo fcinfo, int argument)
 {
 	return PG_ARGISNULL(argument) ? NULL : PG_GETARG_TEXT_PP(argument);
+}
+
+void
+platform_voice_bad_argument(const char *message)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("%s", message)));
+}
+
+void
+platform_voice_rule(const char *message)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_PLATFORM_RULE_VIOLATION),
+			 errmsg("%s", message)));
+}
+
+/* Our names, and the providers' spellings of them. */
+CallStatus
+platform_call_status_argument(FunctionCallInfo fcinfo, int argument)
+{
+	static const struct
+	{
+		const char *name;
+		CallStatus	status;
+	}			spellings[] = {
+		{"queued", CALL_PENDING},
+		{"initiated", CALL_PENDING},
+		{"answered", CALL_IN_PROGRESS},
+		{"in-progress", CALL_IN_PROGRESS},
+		{"no-answer", CALL_NO_ANSWER},
+		{"cancelled", CALL_CANCELED},
+	};
+	char	   *name;
+	CallStatus	status;
+
+	platform_require_argument(fcinfo, argument, "status");
+	name = text_to_cstring(PG_GETARG_TEXT_PP(argument));
+	if (platform_call_status_parse(name, strlen(name), &status))
+		return status;
+	for (int i = 0; i < lengthof(spellings); i++)
+	{
+		if (strcmp(spellings[i].name, name) == 0)
+			return spellings[i].status;
+	}
+	platform_voice_bad_argument("status must be pending, ringing, in_progress, completed, failed, no_answer, busy or canceled");
+}
+
+void
+platform_voice_optional_text(FunctionCallInfo fcinfo, int argument,
+							 const char *name, int most)
+{
+	text	   *value = platform_voice_text(fcinfo, argument);
+
+	if (value != NULL)
+		platform_voice_check_text(value, name, most);
+}
+
+void
+platform_voice_set_time(Datum *values, bool *nulls, int i, TimestampTz at)
+{
+	values[i] = TimestampTzGetDatum(at);
+	nulls[i] = at == DT_NOBEGIN;
+}
+
+void
+platform_voice_set_text(Datum *values, bool *nulls, int i, text *value)
+{
+	values[i] = PointerGetDatum(value);
+	nulls[i] = value == NULL;
+}
+
+bool
+platform_voice_is_word(const text *value, const char *word)
+{
+	return strlen(word) == VARSIZE_ANY_EXHDR(value) &&
+		memcmp(word, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)) == 0;
+}
+
+void
+platform_voice_set_arguments(FunctionCallInfo fcinfo, int first, int count,
+							 Datum *values, bool *nulls)
+{
+	for (int i = 0; i < count; i++)
+	{
+		nulls[i] = PG_ARGISNULL(first + i);
+		values[i] = nulls[i] ? (Datum) 0 : PG_GETARG_DATUM(first + i);
+	}
+}
+
+pg_uuid_t
+platform_voice_user(FunctionCallInfo fcinfo, int argument, const char *name, const char *action)
+{
+	const pg_uuid_t *self = platform_current_user();
+
+	if (PG_ARGISNULL(argument) && self != NULL)
+		return *self;
+	platform_require_argument(fcinfo, argument, name);
+	if (self == NULL || !platform_uuid_equal(self, PG_GETARG_UUID_P(argument)))
+		platform_require_operator(action);
+	return *PG_GETARG_UUID_P(argument);
+}
+
+text *
+platform_voice_number(FunctionCallInfo fcinfo, int argument, const char *name,
+					  const PlatformPhoneRegion *region)
+{
+	text	   *number = platform_voice_text(fcinfo, argument);
+	char		e164[PLATFORM_E164_SIZE];
+
+	if (number == NULL)
+		return NULL;
+	if (!platform_normalize_phone(VARDATA_ANY(number), VARSIZE_ANY_EXHDR(number), region, e164))
+		ereport(ERROR,
+				(errcode(ERRCODE_PLATFORM_RULE_VIOLATION),
+				 errmsg("%s is no telephone number", name),
+				 errhint("Leave it NULL for callers without one.")));
+	return cstring_to_text(e164);
+}
+
+void
+platform_voice_require_calls(const pg_uuid_t *organization)
+{
+	platform_capability_require(organization, NULL, CAPABILITY_CALL);
+}
+
+void
+platform_voice_check_limit(FunctionCallInfo fcinfo, int argument)
+{
+	platform_require_argument(fcinfo, argument, "limit");
+	if (PG_GETARG_INT32(argument) < 1 || PG_GETARG_INT32(argument) > LIST_MAX)
+		platform_voice_bad_argument(psprintf("limit must be between 1 and %d", LIST_MAX));
+}
+
+void
+platform_voice_require_call(const pg_uuid_t *organization, const pg_uuid_t *call)
+{
+	static PlatformQuery find =
+		PLATFORM_QUERY(QUERY_READ | QUERY_LATEST | QUERY_OWNER,
+					   "SELECT 1 FROM platform.calls"
+					   " WHERE organization_id OPERATOR(pg_catalog.=) $1"
+					   " AND id OPERATOR(pg_catalog.=) $2 AND deleted_at IS NULL",
+					   UUIDOID, UUIDOID);
+	Datum		values[2] = {UUIDPGetDatum(organization), UUIDPGetDatum(call)};
+
+	if (platform_query_run(&find, values, NULL) == 0)
+		platform_voice_no_such("call");
+}
+
+void
+platform_voice_find_call(const pg_uuid_t *organization, const pg_uuid_t *call)
+{
+	platform_query_begin();
+	platform_voice_require_call(organization, call);
+	platform_query_end();
 }
 
 TimestampTz

@@ -4,13 +4,21 @@
  *
  *	status.c		the states of a call and how one follows another
  *	trigger.c		the trigger that guards rows of calls
- *	lifecycle.c		start_call(), advance_call(), end_call() and their kin
+ *	start.c			start_call()
+ *	lifecycle.c		advance_call(), end_call(), correct_call()
+ *	notes.c			dispositions and notes
+ *	consent.c		consent, and recordings, which may need it
+ *	transcripts.c	what was said, and how to find it
+ *	dialer.c		calls to be made
+ *	webrtc.c		calls from a browser
+ *	quality.c		how they sound
  */
 #ifndef PLATFORM_CALLS_H
 #define PLATFORM_CALLS_H
 
 #include "calls/status.h"
 #include "core/module.h"
+#include "core/phone.h"
 
 extern PlatformModule platform_voice_module;
 
@@ -37,6 +45,54 @@ extern pg_uuid_t *platform_voice_organization(FunctionCallInfo fcinfo, int argum
 
 /* 22023 when the text is empty or longer than so many characters. */
 extern void platform_voice_check_text(const text *value, const char *name, int most);
+
+/* The same for an argument that may be NULL. */
+extern void platform_voice_optional_text(FunctionCallInfo fcinfo, int argument,
+										 const char *name, int most);
+
+/* 22023. */
+pg_noreturn extern void platform_voice_bad_argument(const char *message);
+
+/* PT422. */
+pg_noreturn extern void platform_voice_rule(const char *message);
+
+/* A status in our name for it or a provider's: 22004, 22023. */
+extern CallStatus platform_call_status_argument(FunctionCallInfo fcinfo, int argument);
+
+/* Is the text that word? */
+extern bool platform_voice_is_word(const text *value, const char *word);
+
+/* Arguments of a query: DT_NOBEGIN and NULL are null. */
+extern void platform_voice_set_time(Datum *values, bool *nulls, int i, TimestampTz at);
+extern void platform_voice_set_text(Datum *values, bool *nulls, int i, text *value);
+
+/* The function's arguments from first on as those of a query. */
+extern void platform_voice_set_arguments(FunctionCallInfo fcinfo, int first, int count,
+										 Datum *values, bool *nulls);
+
+/*
+ * For whom it is done: NULL: the caller (22004 when it has no user); somebody
+ * else only for an operator (42501, permission denied to <action>).
+ */
+extern pg_uuid_t platform_voice_user(FunctionCallInfo fcinfo, int argument, const char *name,
+									 const char *action);
+
+/* A telephone number in its international form, or NULL: PT422 when it is none. */
+extern text *platform_voice_number(FunctionCallInfo fcinfo, int argument, const char *name,
+								   const PlatformPhoneRegion *region);
+
+/* PT403, PT429: may people of the organization call? */
+extern void platform_voice_require_calls(const pg_uuid_t *organization);
+
+/* Rows that a listing returns: 22004 for NULL, 22023 unless 1 .. 100000. */
+extern void platform_voice_check_limit(FunctionCallInfo fcinfo, int argument);
+
+/* Has the text 1 to so many characters? */
+extern bool platform_voice_text_fits(const text *value, int most);
+
+/* PT404 unless the organization has the call; the first within platform_query_begin(). */
+extern void platform_voice_require_call(const pg_uuid_t *organization, const pg_uuid_t *call);
+extern void platform_voice_find_call(const pg_uuid_t *organization, const pg_uuid_t *call);
 
 /* The argument, or NULL. */
 extern text *platform_voice_text(FunctionCallInfo fcinfo, int argument);

@@ -1,7 +1,6 @@
 /*
  * lifecycle.c
- *	  The course of a call: start_call(), advance_call(), end_call(),
- *	  correct_call().
+ *	  The course of a call: advance_call(), end_call(), correct_call().
  *
  * A report locks the call's row, so that two at once are one after the other,
  * and is decided by the state found under the lock. Reports that skip states
@@ -20,37 +19,17 @@
 
 #include "calls/calls.h"
 #include "core/argument.h"
+#include "core/audit.h"
 #include "core/error.h"
 #include "core/identity.h"
-#include "core/phone.h"
 #include "core/query.h"
-#include "core/uuid7.h"
 
-#define CALL_SID_MAX		255
-#define CALL_MODEL_MAX		100
 #define CALL_CODE_MAX		50
 #define CALL_REASON_MAX		500
 
-PG_FUNCTION_INFO_V1(platform_start_call);
 PG_FUNCTION_INFO_V1(platform_advance_call);
 PG_FUNCTION_INFO_V1(platform_end_call);
 PG_FUNCTION_INFO_V1(platform_correct_call);
-
-static PlatformQuery insert_call =
-	PLATFORM_QUERY(QUERY_LATEST | QUERY_OWNER,
-				   "INSERT INTO platform.calls (id, organization_id, chatbot_id, source, direction,"
-				   " from_number, to_number, call_sid, end_user_id, conversation_id,"
-				   " integration_account_id, ai_provider, model_id, status, started_at, answered_at)"
-				   " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
-				   " ON CONFLICT (call_sid) WHERE deleted_at IS NULL AND call_sid IS NOT NULL DO NOTHING",
-				   UUIDOID, UUIDOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, UUIDOID,
-				   UUIDOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID);
-
-static PlatformQuery find_by_sid =
-	PLATFORM_QUERY(QUERY_READ | QUERY_LATEST | QUERY_OWNER,
-				   "SELECT id, organization_id, status FROM platform.calls"
-				   " WHERE call_sid OPERATOR(pg_catalog.=) $1 AND deleted_at IS NULL",
-				   TEXTOID);
 
 #define CALL_COLUMNS "id, status, started_at, answered_at, ended_at"
 
@@ -69,6 +48,20 @@ static PlatformQuery lock_by_sid =
 				   " AND call_sid OPERATOR(pg_catalog.=) $2 AND deleted_at IS NULL"
 				   " FOR NO KEY UPDATE",
 				   UUIDOID, TEXTOID);
+
+/* What the audit trail keeps of a correction. */
+static PlatformQuery describe_call =
+	PLATFORM_QUERY(QUERY_LATEST | QUERY_OWNER,
+				   "SELECT pg_catalog.jsonb_build_object('status', status, 'started_at', started_at,"
+				   " 'answered_at', answered_at, 'ended_at', ended_at, 'duration', duration)"
+				   " FROM platform.calls WHERE organization_id OPERATOR(pg_catalog.=) $1"
+				   " AND id OPERATOR(pg_catalog.=) $2",
+				   UUIDOID, UUIDOID);
+
+static PlatformQuery make_reason =
+	PLATFORM_QUERY(QUERY_READ,
+				   "SELECT pg_catalog.jsonb_build_object('reason', $1)",
+				   TEXTOID);
 
 static PlatformQuery write_call =
 	PLATFORM_QUERY(QUERY_LATEST | QUERY_OWNER,
@@ -93,77 +86,6 @@ typedef struct Call
 	text	   *error_message;
 	const char *end_reason;
 } Call;
-
-/*
- * Arguments.
- */
-
-static void
-bad_argument(const char *message)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("%s", message)));
-}
-
-/* Our names, and the providers' spellings of them. */
-static CallStatus
-status_argument(FunctionCallInfo fcinfo, int argument)
-{
-	static const struct
-	{
-		const char *name;
-		CallStatus	status;
-	}			spellings[] = {
-		{"queued", CALL_PENDING},
-		{"initiated", CALL_PENDING},
-		{"answered", CALL_IN_PROGRESS},
-		{"in-progress", CALL_IN_PROGRESS},
-		{"no-answer", CALL_NO_ANSWER},
-		{"cancelled", CALL_CANCELED},
-	};
-	char	   *name;
-	CallStatus	status;
-
-	platform_require_argument(fcinfo, argument, "status");
-	name = text_to_cstring(PG_GETARG_TEXT_PP(argument));
-	if (platform_call_status_parse(name, strlen(name), &status))
-		return status;
-	for (int i = 0; i < lengthof(spellings); i++)
-	{
-		if (strcmp(spellings[i].name, name) == 0)
-			return spellings[i].status;
-	}
-	bad_argument("status must be pending, ringing, in_progress, completed, failed, no_answer, busy or canceled");
-	return CALL_PENDING;
-}
-
-/* The text must be one of the words; the table's CHECK has the same. */
-static void
-check_word(FunctionCallInfo fcinfo, int argument, const char *name, const char *const *words,
-		   const char *list)
-{
-	text	   *value = platform_voice_text(fcinfo, argument);
-
-	if (value == NULL)
-		return;
-	for (int i = 0; words[i] != NULL; i++)
-	{
-		if (strlen(words[i]) == VARSIZE_ANY_EXHDR(value) &&
-			memcmp(words[i], VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)) == 0)
-			return;
-	}
-	bad_argument(psprintf("%s must be %s", name, list));
-}
-
-static void
-optional_text(FunctionCallInfo fcinfo, int argument, const char *name, int most)
-{
-	text	   *value = platform_voice_text(fcinfo, argument);
-
-	if (value != NULL)
-		platform_voice_check_text(value, name, most);
-}
 
 /*
  * Rows.
@@ -220,20 +142,6 @@ lock_call(FunctionCallInfo fcinfo, Call *call)
 }
 
 static void
-set_time(Datum *values, bool *nulls, int i, TimestampTz at)
-{
-	values[i] = TimestampTzGetDatum(at);
-	nulls[i] = at == DT_NOBEGIN;
-}
-
-static void
-set_text(Datum *values, bool *nulls, int i, text *value)
-{
-	values[i] = PointerGetDatum(value);
-	nulls[i] = value == NULL;
-}
-
-static void
 store_call(const Call *call, CallWrite how)
 {
 	int32		duration = platform_call_duration(&call->times);
@@ -243,14 +151,14 @@ store_call(const Call *call, CallWrite how)
 	values[0] = UUIDPGetDatum(&call->organization);
 	values[1] = UUIDPGetDatum(&call->id);
 	values[2] = CStringGetTextDatum(platform_call_status_name(call->status));
-	set_time(values, nulls, 3, call->times.started);
-	set_time(values, nulls, 4, call->times.answered);
-	set_time(values, nulls, 5, call->times.ended);
+	platform_voice_set_time(values, nulls, 3, call->times.started);
+	platform_voice_set_time(values, nulls, 4, call->times.answered);
+	platform_voice_set_time(values, nulls, 5, call->times.ended);
 	values[6] = Int32GetDatum(Max(duration, 0));
 	nulls[6] = duration < 0;
-	set_text(values, nulls, 7, call->error_code);
-	set_text(values, nulls, 8, call->error_message);
-	set_text(values, nulls, 9, call->end_reason ? cstring_to_text(call->end_reason) : NULL);
+	platform_voice_set_text(values, nulls, 7, call->error_code);
+	platform_voice_set_text(values, nulls, 8, call->error_message);
+	platform_voice_set_text(values, nulls, 9, call->end_reason ? cstring_to_text(call->end_reason) : NULL);
 
 	platform_call_write_begin(how, &call->id);
 	platform_query_run(&write_call, values, nulls);
@@ -386,12 +294,12 @@ platform_advance_call(PG_FUNCTION_ARGS)
 
 	call.organization = *platform_voice_organization(fcinfo, 0);
 	platform_require_argument(fcinfo, 1, "call");
-	status = status_argument(fcinfo, 2);
+	status = platform_call_status_argument(fcinfo, 2);
 	at = platform_voice_moment(fcinfo, 3);
 	talk = PG_ARGISNULL(4) ? -1 : PG_GETARG_INT32(4);
 	if (!PG_ARGISNULL(4) && talk < 0)
-		bad_argument("duration must not be below zero");
-	optional_text(fcinfo, 5, "error_code", CALL_CODE_MAX);
+		platform_voice_bad_argument("duration must not be below zero");
+	platform_voice_optional_text(fcinfo, 5, "error_code", CALL_CODE_MAX);
 	call.error_code = platform_voice_text(fcinfo, 5);
 	call.error_message = platform_voice_text(fcinfo, 6);
 
@@ -429,8 +337,7 @@ end_reason_argument(FunctionCallInfo fcinfo, int argument)
 		if (strcmp(end_reasons[i].name, name) == 0)
 			return &end_reasons[i];
 	}
-	bad_argument("reason must be completed, user_hangup, agent_ended, timeout or error");
-	return NULL;
+	platform_voice_bad_argument("reason must be completed, user_hangup, agent_ended, timeout or error");
 }
 
 /*
@@ -456,7 +363,7 @@ platform_end_call(PG_FUNCTION_ARGS)
 	platform_require_argument(fcinfo, 1, "call");
 	reason = end_reason_argument(fcinfo, 2);
 	at = platform_voice_moment(fcinfo, 3);
-	optional_text(fcinfo, 4, "error_code", CALL_CODE_MAX);
+	platform_voice_optional_text(fcinfo, 4, "error_code", CALL_CODE_MAX);
 	call.error_code = platform_voice_text(fcinfo, 4);
 	call.error_message = platform_voice_text(fcinfo, 5);
 	call.end_reason = reason->name;
@@ -471,6 +378,33 @@ platform_end_call(PG_FUNCTION_ARGS)
 	return answer(fcinfo, &call);
 }
 
+/* One jsonb. */
+static const Jsonb *
+query_json(PlatformQuery *query, const Datum *values)
+{
+	bool		isnull;
+
+	platform_query_run(query, values, NULL);
+	return DatumGetJsonbP(platform_row_datum_copy(0, 1, &isnull));
+}
+
+static void
+audit_correction(const Call *call, const Jsonb *old, const Jsonb *new, text *reason)
+{
+	Datum		value = PointerGetDatum(reason);
+	PlatformAuditEntry entry = {
+		.action = "call_corrected",
+		.organization = &call->organization,
+		.entity = "calls",
+		.entity_id = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&call->id))),
+		.old = old,
+		.new = new,
+		.metadata = query_json(&make_reason, &value),
+	};
+
+	platform_audit_write(&entry, NULL);
+}
+
 static void
 correct_time(FunctionCallInfo fcinfo, int argument, TimestampTz *at)
 {
@@ -478,10 +412,10 @@ correct_time(FunctionCallInfo fcinfo, int argument, TimestampTz *at)
 		return;
 	*at = PG_GETARG_TIMESTAMPTZ(argument);
 	if (TIMESTAMP_NOT_FINITE(*at))
-		bad_argument("started_at, answered_at and ended_at must be moments");
+		platform_voice_bad_argument("started_at, answered_at and ended_at must be moments");
 }
 
-/* A state of a correction has the moments that go with it, in their order. */
+/* A state has the moments that go with it, in their order; an unknown one is now. */
 static void
 correct_times(Call *call)
 {
@@ -494,9 +428,11 @@ correct_times(Call *call)
 		times->answered = DT_NOBEGIN;
 	if (!platform_call_is_over(call->status))
 		times->ended = DT_NOBEGIN;
+	if (call->status != call->previous)
+		platform_call_enter(times, call->status, GetCurrentTransactionStartTimestamp());
 	if ((times->answered != DT_NOBEGIN && times->answered < times->started) ||
 		(times->ended != DT_NOBEGIN && times->ended < Max(times->started, times->answered)))
-		bad_argument("started_at, answered_at and ended_at must be in this order");
+		platform_voice_bad_argument("started_at, answered_at and ended_at must be in this order");
 }
 
 /*
@@ -506,8 +442,10 @@ correct_times(Call *call)
  *		RETURNS the columns of advance_call()
  *
  * Puts a call right, against the transitions too: NULL leaves what is; moments
- * that do not belong to the state are removed. The duration follows. outcome is
- * corrected, or repeated when all was so. Operators. Errors: 42501; 22004 NULL;
+ * that do not belong to the state are removed, and one that does and is not
+ * known is now. The duration follows. outcome is
+ * corrected, or repeated when all was so. The audit trail keeps what was, what
+ * is, and the reason. Operators. Errors: 42501; 22004 NULL;
  * 22023 bad argument, moments out of order; PT404 no such call; 25006.
  */
 Datum
@@ -515,6 +453,7 @@ platform_correct_call(PG_FUNCTION_ARGS)
 {
 	Call		call = {0};
 	CallTimes	before;
+	Datum		key[2];
 
 	platform_require_operator("correct a call");
 	call.organization = *platform_voice_organization(fcinfo, 0);
@@ -526,7 +465,7 @@ platform_correct_call(PG_FUNCTION_ARGS)
 	lock_call(fcinfo, &call);
 	before = call.times;
 	if (!PG_ARGISNULL(3))
-		call.status = status_argument(fcinfo, 3);
+		call.status = platform_call_status_argument(fcinfo, 3);
 	correct_time(fcinfo, 4, &call.times.started);
 	correct_time(fcinfo, 5, &call.times.answered);
 	correct_time(fcinfo, 6, &call.times.ended);
@@ -535,133 +474,15 @@ platform_correct_call(PG_FUNCTION_ARGS)
 		call.outcome = "repeated";
 	else
 	{
+		const Jsonb *old;
+
+		key[0] = UUIDPGetDatum(&call.organization);
+		key[1] = UUIDPGetDatum(&call.id);
+		old = query_json(&describe_call, key);
 		store_call(&call, CALL_WRITE_CORRECTION);
+		audit_correction(&call, old, query_json(&describe_call, key), PG_GETARG_TEXT_PP(2));
 		call.outcome = "corrected";
 	}
 	platform_query_end();
 	return answer(fcinfo, &call);
-}
-
-/* The number in its international form, or NULL. */
-static text *
-number_argument(FunctionCallInfo fcinfo, int argument, const char *name,
-				const PlatformPhoneRegion *region)
-{
-	text	   *number = platform_voice_text(fcinfo, argument);
-	char		e164[PLATFORM_E164_SIZE];
-
-	if (number == NULL)
-		return NULL;
-	if (!platform_normalize_phone(VARDATA_ANY(number), VARSIZE_ANY_EXHDR(number), region, e164))
-		ereport(ERROR,
-				(errcode(ERRCODE_PLATFORM_RULE_VIOLATION),
-				 errmsg("%s is no telephone number", name),
-				 errhint("Leave it NULL for callers without one.")));
-	return cstring_to_text(e164);
-}
-
-/* The call with that provider's key, which is there already. */
-static void
-find_existing(Call *call, text *call_sid)
-{
-	Datum		values[1] = {PointerGetDatum(call_sid)};
-	pg_uuid_t	organization;
-	char	   *status;
-
-	if (platform_query_run(&find_by_sid, values, NULL) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("could not start the call: another one with its call_sid was deleted meanwhile")));
-	organization = platform_row_uuid(0, 2);
-	if (!platform_uuid_equal(&organization, &call->organization))
-		ereport(ERROR,
-				(errcode(ERRCODE_PLATFORM_WRONG_STATE),
-				 errmsg("call_sid is in use")));
-	call->id = platform_row_uuid(0, 1);
-	status = platform_row_cstring(0, 3);
-	(void) platform_call_status_parse(status, strlen(status), &call->status);
-}
-
-/* Its columns in the order of insert_call. */
-static void
-start_values(FunctionCallInfo fcinfo, Call *call, TimestampTz at, Datum *values, bool *nulls)
-{
-	const PlatformPhoneRegion *region;
-
-	values[0] = UUIDPGetDatum(&call->id);
-	nulls[0] = false;
-	for (int i = 0; i < 12; i++)
-	{
-		nulls[i + 1] = PG_ARGISNULL(i);
-		values[i + 1] = nulls[i + 1] ? (Datum) 0 : PG_GETARG_DATUM(i);
-	}
-	platform_require_argument(fcinfo, 14, "region");
-	region = platform_require_phone_region(PG_GETARG_TEXT_PP(14));
-	set_text(values, nulls, 5, number_argument(fcinfo, 4, "from_number", region));
-	set_text(values, nulls, 6, number_argument(fcinfo, 5, "to_number", region));
-	values[13] = CStringGetTextDatum(platform_call_status_name(call->status));
-	nulls[13] = false;
-	call->times.started = call->times.answered = call->times.ended = DT_NOBEGIN;
-	platform_call_enter(&call->times, call->status, at);
-	set_time(values, nulls, 14, call->times.started);
-	set_time(values, nulls, 15, call->times.answered);
-}
-
-/*
- * platform.start_call(organization_id uuid, chatbot_id uuid DEFAULT NULL,
- *					   source text DEFAULT 'web', direction text DEFAULT 'inbound',
- *					   from_number text DEFAULT NULL, to_number text DEFAULT NULL,
- *					   call_sid text DEFAULT NULL, end_user_id uuid DEFAULT NULL,
- *					   conversation_id uuid DEFAULT NULL, integration_account_id uuid DEFAULT NULL,
- *					   ai_provider text DEFAULT NULL, model_id text DEFAULT NULL,
- *					   status text DEFAULT 'pending', at timestamptz DEFAULT NULL,
- *					   region text DEFAULT 'US')
- *		RETURNS (id uuid, created boolean, current_status text)
- *
- * Records a call that begins: pending, ringing or in_progress. A call_sid that
- * the organization has starts nothing: created is false and id that call, so
- * a provider's request may be repeated. Numbers without country code are read as
- * dialled in the region. Members: their organization. Errors: 22023 NULL or bad
- * argument; 42501; PT409 call_sid of another organization; PT422 no telephone
- * number; 23503 no such chatbot, end user, conversation or account of the
- * organization; 25006.
- */
-Datum
-platform_start_call(PG_FUNCTION_ARGS)
-{
-	static const char *const sources[] = {"web", "whatsapp", "twilio", "custom", NULL};
-	static const char *const directions[] = {"inbound", "outbound", NULL};
-	static const char *const providers[] = {"openai", "google", "anthropic", NULL};
-	Call		call = {0};
-	Datum		values[16];
-	bool		nulls[16];
-	bool		created;
-	TimestampTz at;
-
-	call.organization = *platform_voice_organization(fcinfo, 0);
-	platform_require_argument(fcinfo, 2, "source");
-	platform_require_argument(fcinfo, 3, "direction");
-	check_word(fcinfo, 2, "source", sources, "web, whatsapp, twilio or custom");
-	check_word(fcinfo, 3, "direction", directions, "inbound or outbound");
-	check_word(fcinfo, 10, "ai_provider", providers, "openai, google or anthropic");
-	optional_text(fcinfo, 6, "call_sid", CALL_SID_MAX);
-	optional_text(fcinfo, 11, "model_id", CALL_MODEL_MAX);
-	call.status = status_argument(fcinfo, 12);
-	if (platform_call_is_over(call.status))
-		bad_argument("a call starts as pending, ringing or in_progress");
-	at = platform_voice_moment(fcinfo, 13);
-	platform_make_uuid7(&call.id);
-	start_values(fcinfo, &call, at, values, nulls);
-
-	platform_query_begin();
-	created = platform_query_run(&insert_call, values, nulls) > 0;
-	if (!created)
-		find_existing(&call, PG_GETARG_TEXT_PP(6));
-	platform_query_end();
-
-	values[0] = UUIDPGetDatum(&call.id);
-	values[1] = BoolGetDatum(created);
-	values[2] = CStringGetTextDatum(platform_call_status_name(call.status));
-	memset(nulls, false, sizeof(nulls));
-	return platform_voice_return(fcinfo, values, nulls);
 }

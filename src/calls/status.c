@@ -1,6 +1,6 @@
 /*
  * status.c
- *	  The life of a call: see status.h. Nothing here reads or writes a table.
+ *	  The life of a call, and lives in general: see status.h. Nothing here reads or writes a table.
  */
 #include "core/platform.h"
 
@@ -9,30 +9,48 @@
 
 #include "calls/status.h"
 
-#define BIT(status) (1 << (status))
-
-typedef struct StatusRule
-{
-	const char *name;
-	uint8		length;
-	uint8		rank;
-	uint8		followers;		/* bits of the states that may follow */
-} StatusRule;
-
 /* The transitions: everything else in this module asks this table. */
-static const StatusRule rules[CALL_STATUSES] = {
+static const StateRule rules[CALL_STATUSES] = {
 	[CALL_PENDING] = {"pending", 7, 0,
-	BIT(CALL_RINGING) | BIT(CALL_IN_PROGRESS) | BIT(CALL_FAILED) | BIT(CALL_CANCELED)},
+	STATE_BIT(CALL_RINGING) | STATE_BIT(CALL_IN_PROGRESS) | STATE_BIT(CALL_FAILED) | STATE_BIT(CALL_CANCELED)},
 	[CALL_RINGING] = {"ringing", 7, 1,
-	BIT(CALL_IN_PROGRESS) | BIT(CALL_NO_ANSWER) | BIT(CALL_BUSY) | BIT(CALL_CANCELED) | BIT(CALL_FAILED)},
+	STATE_BIT(CALL_IN_PROGRESS) | STATE_BIT(CALL_NO_ANSWER) | STATE_BIT(CALL_BUSY) | STATE_BIT(CALL_CANCELED) | STATE_BIT(CALL_FAILED)},
 	[CALL_IN_PROGRESS] = {"in_progress", 11, 2,
-	BIT(CALL_COMPLETED) | BIT(CALL_FAILED)},
+	STATE_BIT(CALL_COMPLETED) | STATE_BIT(CALL_FAILED)},
 	[CALL_COMPLETED] = {"completed", 9, 3, 0},
 	[CALL_FAILED] = {"failed", 6, 3, 0},
 	[CALL_NO_ANSWER] = {"no_answer", 9, 3, 0},
 	[CALL_BUSY] = {"busy", 4, 3, 0},
 	[CALL_CANCELED] = {"canceled", 8, 3, 0},
 };
+
+int
+platform_state_parse(const StateRule *table, int count, const char *name, size_t length)
+{
+	for (int i = 0; i < count; i++)
+	{
+		if (table[i].length == length && memcmp(table[i].name, name, length) == 0)
+			return i;
+	}
+	return -1;
+}
+
+char *
+platform_state_followers(const StateRule *table, int count, int from)
+{
+	StringInfoData names;
+	int			left = table[from].followers;
+
+	initStringInfo(&names);
+	for (int i = 0; i < count; i++)
+	{
+		if (!(left & STATE_BIT(i)))
+			continue;
+		left &= ~STATE_BIT(i);
+		appendStringInfo(&names, "%s%s", names.len == 0 ? "" : left ? ", " : " or ", table[i].name);
+	}
+	return names.data;
+}
 
 const char *
 platform_call_status_name(CallStatus status)
@@ -43,15 +61,11 @@ platform_call_status_name(CallStatus status)
 bool
 platform_call_status_parse(const char *name, size_t length, CallStatus *status)
 {
-	for (int i = 0; i < CALL_STATUSES; i++)
-	{
-		if (rules[i].length == length && memcmp(rules[i].name, name, length) == 0)
-		{
-			*status = i;
-			return true;
-		}
-	}
-	return false;
+	int			found = platform_state_parse(rules, CALL_STATUSES, name, length);
+
+	if (found >= 0)
+		*status = found;
+	return found >= 0;
 }
 
 int
@@ -63,24 +77,13 @@ platform_call_rank(CallStatus status)
 bool
 platform_call_may_follow(CallStatus from, CallStatus to)
 {
-	return (rules[from].followers & BIT(to)) != 0;
+	return (rules[from].followers & STATE_BIT(to)) != 0;
 }
 
 char *
 platform_call_followers(CallStatus from)
 {
-	StringInfoData names;
-	int			left = rules[from].followers;
-
-	initStringInfo(&names);
-	for (int i = 0; i < CALL_STATUSES; i++)
-	{
-		if (!(left & BIT(i)))
-			continue;
-		left &= ~BIT(i);
-		appendStringInfo(&names, "%s%s", names.len == 0 ? "" : left ? ", " : " or ", rules[i].name);
-	}
-	return names.data;
+	return platform_state_followers(rules, CALL_STATUSES, from);
 }
 
 bool

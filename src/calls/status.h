@@ -10,6 +10,23 @@
 #ifndef PLATFORM_CALLS_STATUS_H
 #define PLATFORM_CALLS_STATUS_H
 
+/* A state of anything that has a life: what may follow it, as bits. */
+typedef struct StateRule
+{
+	const char *name;
+	uint8		length;
+	uint8		rank;
+	uint8		followers;
+} StateRule;
+
+#define STATE_BIT(state) (1 << (state))
+
+/* The state with that name, -1 when there is none. */
+extern int	platform_state_parse(const StateRule *rules, int count, const char *name, size_t length);
+
+/* The states that may follow, for people: "completed or failed". */
+extern char *platform_state_followers(const StateRule *rules, int count, int from);
+
 typedef enum CallStatus
 {
 	CALL_PENDING,

@@ -1,5 +1,5 @@
 -- migration 80 calls: calls with their notes, consent, recordings, transcripts; WebRTC sessions; the dialer's queue
--- requires: tenants
+-- requires: tenants capabilities
 
 -- up
 
@@ -153,17 +153,327 @@ COMMENT ON COLUMN platform.calls.consent_audio_offset_ms IS
 COMMENT ON COLUMN platform.calls.consent_verified_by IS
 	'Who listened to the consent and confirmed it.';
 
+CREATE TABLE IF NOT EXISTS platform.call_notes (
+	id uuid NOT NULL DEFAULT platform.uuid7(),
+	organization_id uuid NOT NULL DEFAULT platform.default_organization_id(),
+	call_id uuid NOT NULL,
+	tags text[] NOT NULL DEFAULT '{}',
+	note text,
+	created_by uuid NOT NULL DEFAULT platform.current_user_id(),
+	created_at timestamptz NOT NULL DEFAULT now(),
+	updated_at timestamptz NOT NULL DEFAULT now(),
+	CONSTRAINT call_notes_pkey PRIMARY KEY (id, organization_id),
+	CONSTRAINT call_notes_tags_check CHECK (tags <@ ARRAY['objection_raised', 'competitor_mentioned', 'pricing_discussed', 'escalation_required', 'decision_maker_reached', 'follow_up_needed', 'compliance_issue', 'quality_concern', 'positive_feedback', 'technical_issue']),
+	CONSTRAINT call_notes_note_check CHECK (length(note) BETWEEN 1 AND 500),
+	CONSTRAINT call_notes_content_check CHECK (note IS NOT NULL OR tags <> '{}')
+);
+CREATE INDEX IF NOT EXISTS call_notes_call_id_created_at_idx
+	ON platform.call_notes (call_id, created_at);
+CREATE INDEX IF NOT EXISTS call_notes_organization_id_created_at_idx
+	ON platform.call_notes (organization_id, created_at DESC);
+CREATE INDEX IF NOT EXISTS call_notes_tags_idx
+	ON platform.call_notes USING gin (tags);
+CREATE INDEX IF NOT EXISTS call_notes_created_by_idx
+	ON platform.call_notes (created_by);
+COMMENT ON TABLE platform.call_notes IS
+	'Short notes on calls: tags of a fixed list, and at most 500 characters.';
+
+-- Append-only: what was agreed to, when and how. Without a call it is the consent
+-- of a user to a version of the terms.
+CREATE TABLE IF NOT EXISTS platform.consent_logs (
+	id uuid NOT NULL DEFAULT platform.uuid7(),
+	organization_id uuid NOT NULL DEFAULT platform.default_organization_id(),
+	call_id uuid,
+	user_id uuid,
+	method text,
+	version text NOT NULL DEFAULT '1.0',
+	audio_offset_ms integer,
+	consented_at timestamptz NOT NULL DEFAULT now(),
+	recorded_by uuid DEFAULT platform.current_user_id(),
+	ip inet,
+	user_agent text,
+	created_at timestamptz NOT NULL DEFAULT now(),
+	CONSTRAINT consent_logs_pkey PRIMARY KEY (id, organization_id),
+	CONSTRAINT consent_logs_method_check CHECK (method IN ('ivr_played', 'verbal_yes', 'dtmf_confirm', 'written', 'assumed', 'none')),
+	CONSTRAINT consent_logs_version_check CHECK (length(version) BETWEEN 1 AND 63),
+	CONSTRAINT consent_logs_audio_offset_ms_check CHECK (audio_offset_ms >= 0),
+	CONSTRAINT consent_logs_user_agent_check CHECK (length(user_agent) <= 500),
+	CONSTRAINT consent_logs_subject_check CHECK (user_id IS NOT NULL OR call_id IS NOT NULL AND method IS NOT NULL)
+);
+CREATE INDEX IF NOT EXISTS consent_logs_call_id_created_at_idx
+	ON platform.consent_logs (call_id, created_at);
+CREATE INDEX IF NOT EXISTS consent_logs_user_id_idx
+	ON platform.consent_logs (user_id);
+CREATE INDEX IF NOT EXISTS consent_logs_recorded_by_idx
+	ON platform.consent_logs (recorded_by);
+CREATE INDEX IF NOT EXISTS consent_logs_organization_id_created_at_idx
+	ON platform.consent_logs (organization_id, created_at DESC);
+COMMENT ON TABLE platform.consent_logs IS
+	'Consents, to the recording of a call or of a user to the terms. Rows are only added.';
+COMMENT ON COLUMN platform.consent_logs.version IS
+	'Of the text that was agreed to.';
+COMMENT ON COLUMN platform.consent_logs.audio_offset_ms IS
+	'Where in the recording it is heard, in milliseconds.';
+
+CREATE TABLE IF NOT EXISTS platform.call_recordings (
+	id uuid NOT NULL DEFAULT platform.uuid7(),
+	organization_id uuid NOT NULL DEFAULT platform.default_organization_id(),
+	call_id uuid NOT NULL,
+	seller_id uuid,
+	lead_id uuid,
+	recording_url text,
+	url_expires_at timestamptz,
+	storage_path text,
+	duration integer NOT NULL DEFAULT 0,
+	outcome text NOT NULL DEFAULT 'No Answer',
+	qa_flags jsonb NOT NULL DEFAULT '[]',
+	manager_notes text,
+	flagged_for_review boolean NOT NULL DEFAULT false,
+	consent_captured boolean NOT NULL DEFAULT false,
+	consent_method text,
+	consent_audio_offset_ms integer,
+	transcribed_at timestamptz,
+	created_at timestamptz NOT NULL DEFAULT now(),
+	updated_at timestamptz NOT NULL DEFAULT now(),
+	deleted_at timestamptz,
+	CONSTRAINT call_recordings_pkey PRIMARY KEY (id, organization_id),
+	CONSTRAINT call_recordings_recording_url_check CHECK (length(recording_url) <= 2048),
+	CONSTRAINT call_recordings_storage_path_check CHECK (length(storage_path) <= 1024),
+	CONSTRAINT call_recordings_duration_check CHECK (duration >= 0),
+	CONSTRAINT call_recordings_outcome_check CHECK (outcome IN ('No Answer', 'Gatekeeper', 'Not Interested', 'Hangup', 'Pitch Delivered', 'Demo Set')),
+	CONSTRAINT call_recordings_qa_flags_check CHECK (jsonb_typeof(qa_flags) = 'array'),
+	CONSTRAINT call_recordings_consent_method_check CHECK (consent_method IN ('ivr_played', 'verbal_yes', 'dtmf_confirm', 'written', 'assumed', 'none')),
+	CONSTRAINT call_recordings_consent_audio_offset_ms_check CHECK (consent_audio_offset_ms >= 0)
+);
+CREATE INDEX IF NOT EXISTS call_recordings_call_id_created_at_idx
+	ON platform.call_recordings (call_id, created_at);
+CREATE INDEX IF NOT EXISTS call_recordings_organization_id_created_at_idx
+	ON platform.call_recordings (organization_id, created_at DESC);
+CREATE INDEX IF NOT EXISTS call_recordings_seller_id_idx
+	ON platform.call_recordings (seller_id);
+CREATE INDEX IF NOT EXISTS call_recordings_lead_id_idx
+	ON platform.call_recordings (lead_id);
+COMMENT ON TABLE platform.call_recordings IS
+	'Recordings of calls. None is stored without consent where the organization''s settings.calls.requireRecordingConsent is true.';
+COMMENT ON COLUMN platform.call_recordings.recording_url IS
+	'Where it can be heard, until url_expires_at if that is given: a signed URL.';
+COMMENT ON COLUMN platform.call_recordings.storage_path IS
+	'Where it lies, for signing a new URL.';
+COMMENT ON COLUMN platform.call_recordings.duration IS
+	'Seconds.';
+COMMENT ON COLUMN platform.call_recordings.outcome IS
+	'How a salesperson''s call went.';
+COMMENT ON COLUMN platform.call_recordings.lead_id IS
+	'Whom a salesperson called, where leads are kept: no foreign key.';
+COMMENT ON COLUMN platform.call_recordings.consent_captured IS
+	'Did the other party agree? Copied from the call when the recording is stored.';
+
+-- One utterance a row. Times are milliseconds from answered_at of the call.
+CREATE TABLE IF NOT EXISTS platform.call_transcripts (
+	id uuid NOT NULL DEFAULT platform.uuid7(),
+	organization_id uuid NOT NULL DEFAULT platform.default_organization_id(),
+	call_id uuid NOT NULL,
+	role text NOT NULL,
+	content text NOT NULL,
+	start_time integer NOT NULL,
+	end_time integer NOT NULL,
+	duration integer NOT NULL,
+	audio_url text,
+	confidence numeric(5,4),
+	metadata jsonb,
+	created_at timestamptz NOT NULL DEFAULT now(),
+	CONSTRAINT call_transcripts_pkey PRIMARY KEY (id, organization_id),
+	CONSTRAINT call_transcripts_role_check CHECK (role IN ('user', 'assistant', 'system')),
+	CONSTRAINT call_transcripts_content_check CHECK (content ~ '\S'),
+	CONSTRAINT call_transcripts_start_time_check CHECK (start_time >= 0),
+	CONSTRAINT call_transcripts_times_check CHECK (end_time > start_time AND duration = end_time - start_time),
+	CONSTRAINT call_transcripts_audio_url_check CHECK (length(audio_url) <= 2048),
+	CONSTRAINT call_transcripts_confidence_check CHECK (confidence BETWEEN 0 AND 1),
+	CONSTRAINT call_transcripts_metadata_check CHECK (jsonb_typeof(metadata) = 'object')
+);
+CREATE INDEX IF NOT EXISTS idx_call_transcripts_call_id
+	ON platform.call_transcripts (call_id, start_time);
+CREATE INDEX IF NOT EXISTS idx_call_transcripts_role
+	ON platform.call_transcripts (call_id, role);
+CREATE INDEX IF NOT EXISTS idx_call_transcripts_content_search
+	ON platform.call_transcripts USING gin (to_tsvector('english', content));
+CREATE INDEX IF NOT EXISTS call_transcripts_organization_id_confidence_idx
+	ON platform.call_transcripts (organization_id, confidence);
+COMMENT ON TABLE platform.call_transcripts IS
+	'What was said in calls, one utterance a row.';
+COMMENT ON COLUMN platform.call_transcripts.start_time IS
+	'Milliseconds from the call''s answered_at.';
+COMMENT ON COLUMN platform.call_transcripts.end_time IS
+	'Milliseconds from the call''s answered_at.';
+COMMENT ON COLUMN platform.call_transcripts.duration IS
+	'end_time less start_time; kept by a trigger.';
+COMMENT ON COLUMN platform.call_transcripts.confidence IS
+	'Of the recognition, 0 to 1; below 0.7 is low.';
+COMMENT ON COLUMN platform.call_transcripts.metadata IS
+	'What the provider says beside: language, alternatives, words.';
+
+-- The session's token is nowhere: its hash finds the row.
+CREATE TABLE IF NOT EXISTS platform.webrtc_sessions (
+	id uuid NOT NULL DEFAULT platform.uuid7(),
+	organization_id uuid NOT NULL DEFAULT platform.default_organization_id(),
+	user_id uuid NOT NULL,
+	call_id uuid,
+	session_token_hash bytea NOT NULL,
+	signalwire_resource_id text,
+	status text NOT NULL DEFAULT 'initializing',
+	ice_servers jsonb,
+	local_sdp text,
+	remote_sdp text,
+	audio_bitrate integer,
+	packet_loss_percent numeric(5,2),
+	jitter_ms integer,
+	round_trip_time_ms integer,
+	mos numeric(3,2),
+	expires_at timestamptz NOT NULL,
+	created_at timestamptz NOT NULL DEFAULT now(),
+	updated_at timestamptz NOT NULL DEFAULT now(),
+	connected_at timestamptz,
+	disconnected_at timestamptz,
+	user_agent text,
+	ip_address inet,
+	CONSTRAINT webrtc_sessions_pkey PRIMARY KEY (id, organization_id),
+	CONSTRAINT webrtc_sessions_session_token_hash_key UNIQUE (session_token_hash),
+	CONSTRAINT webrtc_sessions_session_token_hash_check CHECK (length(session_token_hash) = 32),
+	CONSTRAINT webrtc_sessions_status_check CHECK (status IN ('initializing', 'connecting', 'connected', 'on_call', 'disconnected', 'failed')),
+	CONSTRAINT webrtc_sessions_audio_bitrate_check CHECK (audio_bitrate >= 0),
+	CONSTRAINT webrtc_sessions_packet_loss_percent_check CHECK (packet_loss_percent BETWEEN 0 AND 100),
+	CONSTRAINT webrtc_sessions_jitter_ms_check CHECK (jitter_ms >= 0),
+	CONSTRAINT webrtc_sessions_round_trip_time_ms_check CHECK (round_trip_time_ms >= 0),
+	CONSTRAINT webrtc_sessions_mos_check CHECK (mos BETWEEN 1 AND 5),
+	CONSTRAINT webrtc_sessions_user_agent_check CHECK (length(user_agent) <= 500)
+) WITH (fillfactor = 70);
+CREATE INDEX IF NOT EXISTS webrtc_sessions_organization_id_user_id_status_idx
+	ON platform.webrtc_sessions (organization_id, user_id, status)
+	WHERE status IN ('initializing', 'connecting', 'connected', 'on_call');
+CREATE INDEX IF NOT EXISTS webrtc_sessions_user_id_idx
+	ON platform.webrtc_sessions (user_id);
+CREATE INDEX IF NOT EXISTS webrtc_sessions_call_id_idx
+	ON platform.webrtc_sessions (call_id);
+CREATE INDEX IF NOT EXISTS webrtc_sessions_created_at_idx
+	ON platform.webrtc_sessions (created_at);
+COMMENT ON TABLE platform.webrtc_sessions IS
+	'Calls from a browser: the connection, its state and its quality as last reported.';
+COMMENT ON COLUMN platform.webrtc_sessions.session_token_hash IS
+	'SHA-256 of the token that create_webrtc_session() returned. Members cannot read it.';
+COMMENT ON COLUMN platform.webrtc_sessions.ice_servers IS
+	'What the browser connects through; it may hold credentials.';
+COMMENT ON COLUMN platform.webrtc_sessions.audio_bitrate IS
+	'Bits per second.';
+COMMENT ON COLUMN platform.webrtc_sessions.mos IS
+	'Estimate of the newest sample, 1 (bad) to 4.4; see estimate_mos().';
+
+CREATE TABLE IF NOT EXISTS platform.webrtc_quality_samples (
+	id uuid NOT NULL DEFAULT platform.uuid7(),
+	organization_id uuid NOT NULL DEFAULT platform.default_organization_id(),
+	session_id uuid NOT NULL,
+	sampled_at timestamptz NOT NULL DEFAULT now(),
+	jitter_ms integer,
+	packet_loss_percent numeric(5,2),
+	round_trip_time_ms integer,
+	audio_bitrate integer,
+	mos numeric(3,2),
+	CONSTRAINT webrtc_quality_samples_pkey PRIMARY KEY (id, organization_id),
+	CONSTRAINT webrtc_quality_samples_jitter_ms_check CHECK (jitter_ms >= 0),
+	CONSTRAINT webrtc_quality_samples_packet_loss_percent_check CHECK (packet_loss_percent BETWEEN 0 AND 100),
+	CONSTRAINT webrtc_quality_samples_round_trip_time_ms_check CHECK (round_trip_time_ms >= 0),
+	CONSTRAINT webrtc_quality_samples_audio_bitrate_check CHECK (audio_bitrate >= 0),
+	CONSTRAINT webrtc_quality_samples_mos_check CHECK (mos BETWEEN 1 AND 5)
+);
+CREATE INDEX IF NOT EXISTS webrtc_quality_samples_session_id_sampled_at_idx
+	ON platform.webrtc_quality_samples (session_id, sampled_at);
+COMMENT ON TABLE platform.webrtc_quality_samples IS
+	'What browsers measured in the course of a session.';
+
+CREATE TABLE IF NOT EXISTS platform.dialer_queue (
+	id uuid NOT NULL DEFAULT platform.uuid7(),
+	organization_id uuid NOT NULL DEFAULT platform.default_organization_id(),
+	status text NOT NULL DEFAULT 'queued',
+	priority integer NOT NULL DEFAULT 100,
+	run_at timestamptz NOT NULL DEFAULT now(),
+	lead_id uuid,
+	chatbot_id uuid,
+	to_number text,
+	from_number text,
+	attempts integer NOT NULL DEFAULT 0,
+	max_attempts integer NOT NULL DEFAULT 3,
+	lease_id uuid,
+	lease_until timestamptz,
+	claimed_by text,
+	call_id uuid,
+	last_error text,
+	metadata jsonb NOT NULL DEFAULT '{}',
+	created_by uuid DEFAULT platform.current_user_id(),
+	created_at timestamptz NOT NULL DEFAULT now(),
+	updated_at timestamptz NOT NULL DEFAULT now(),
+	finished_at timestamptz,
+	CONSTRAINT dialer_queue_pkey PRIMARY KEY (id, organization_id),
+	CONSTRAINT dialer_queue_status_check CHECK (status IN ('queued', 'claimed', 'done', 'failed', 'canceled')),
+	CONSTRAINT dialer_queue_to_number_check CHECK (to_number ~ '^\+[1-9][0-9]{6,14}$'),
+	CONSTRAINT dialer_queue_from_number_check CHECK (from_number ~ '^\+[1-9][0-9]{6,14}$'),
+	CONSTRAINT dialer_queue_target_check CHECK (to_number IS NOT NULL OR lead_id IS NOT NULL),
+	CONSTRAINT dialer_queue_attempts_check CHECK (attempts >= 0),
+	CONSTRAINT dialer_queue_max_attempts_check CHECK (max_attempts BETWEEN 1 AND 100),
+	CONSTRAINT dialer_queue_lease_check CHECK ((status = 'claimed') = (lease_id IS NOT NULL) AND (lease_id IS NULL) = (lease_until IS NULL)),
+	CONSTRAINT dialer_queue_metadata_check CHECK (jsonb_typeof(metadata) = 'object')
+) WITH (fillfactor = 70);
+CREATE UNIQUE INDEX IF NOT EXISTS dialer_queue_organization_id_lead_id_idx
+	ON platform.dialer_queue (organization_id, lead_id) WHERE status IN ('queued', 'claimed');
+CREATE INDEX IF NOT EXISTS dialer_queue_priority_run_at_id_idx
+	ON platform.dialer_queue (priority, run_at, id) WHERE status = 'queued';
+CREATE INDEX IF NOT EXISTS dialer_queue_organization_id_priority_run_at_id_idx
+	ON platform.dialer_queue (organization_id, priority, run_at, id) WHERE status = 'queued';
+CREATE INDEX IF NOT EXISTS dialer_queue_lease_until_idx
+	ON platform.dialer_queue (lease_until) WHERE status = 'claimed';
+CREATE INDEX IF NOT EXISTS dialer_queue_chatbot_id_idx ON platform.dialer_queue (chatbot_id);
+CREATE INDEX IF NOT EXISTS dialer_queue_call_id_idx ON platform.dialer_queue (call_id);
+CREATE INDEX IF NOT EXISTS dialer_queue_created_by_idx ON platform.dialer_queue (created_by);
+COMMENT ON TABLE platform.dialer_queue IS
+	'Calls to be made. A lead is in it once at a time.';
+COMMENT ON COLUMN platform.dialer_queue.priority IS
+	'Lower ones first, within one the oldest run_at.';
+COMMENT ON COLUMN platform.dialer_queue.run_at IS
+	'Not before this.';
+COMMENT ON COLUMN platform.dialer_queue.lead_id IS
+	'Whom to call, where leads are kept: no foreign key.';
+COMMENT ON COLUMN platform.dialer_queue.attempts IS
+	'Claims so far.';
+COMMENT ON COLUMN platform.dialer_queue.lease_id IS
+	'Of the claim that holds the job until lease_until; finish_dialer_job() asks for it.';
+COMMENT ON COLUMN platform.dialer_queue.call_id IS
+	'The call that was made.';
+
 INSERT INTO platform.table_kinds (table_name, kind, business_keys, reason) VALUES
 	('conversations', 'tenant', '{}', NULL),
-	('calls', 'tenant', '{idx_calls_call_sid}', 'a provider''s key is unique among calls that are not deleted')
+	('calls', 'tenant', '{idx_calls_call_sid}', 'a provider''s key is unique among calls that are not deleted'),
+	('call_notes', 'tenant', '{}', NULL),
+	('consent_logs', 'tenant', '{}', NULL),
+	('call_recordings', 'tenant', '{}', NULL),
+	('call_transcripts', 'tenant', '{}', NULL),
+	('webrtc_sessions', 'tenant', '{webrtc_sessions_session_token_hash_key}', NULL),
+	('webrtc_quality_samples', 'tenant', '{}', NULL),
+	('dialer_queue', 'tenant', '{}', NULL)
 ON CONFLICT (table_name) DO NOTHING;
 
 -- down
 
 DROP TABLE IF EXISTS
+	platform.dialer_queue,
+	platform.webrtc_quality_samples,
+	platform.webrtc_sessions,
+	platform.call_transcripts,
+	platform.call_recordings,
+	platform.consent_logs,
+	platform.call_notes,
 	platform.calls,
 	platform.conversations;
-DELETE FROM platform.table_kinds WHERE table_name IN ('calls', 'conversations');
+DELETE FROM platform.table_kinds WHERE table_name IN (
+	'conversations', 'calls', 'call_notes', 'consent_logs', 'call_recordings', 'call_transcripts',
+	'webrtc_sessions', 'webrtc_quality_samples', 'dialer_queue');
 
 -- checks
 
@@ -172,3 +482,7 @@ SELECT call_sid FROM platform.calls WHERE deleted_at IS NULL AND call_sid IS NOT
 -- check: what was answered and has ended has a duration
 SELECT id, organization_id FROM platform.calls
 WHERE answered_at IS NOT NULL AND ended_at IS NOT NULL AND duration IS NULL;
+-- check: utterances end after they begin
+SELECT id, organization_id FROM platform.call_transcripts WHERE end_time <= start_time OR duration <> end_time - start_time;
+-- check: a claimed job has a lease
+SELECT id, organization_id FROM platform.dialer_queue WHERE (status = 'claimed') <> (lease_id IS NOT NULL);

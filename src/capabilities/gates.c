@@ -121,19 +121,50 @@ close_gate(PlatformCapabilityAnswer *answer, PlatformGate gate, const char *reas
 	answer->reason = reason;
 }
 
-/* The gates of one capability; chatbot is NULL when there is none. */
-static void
-look_at_gates(const pg_uuid_t *id, const CapChatbot *chatbot, PlatformCapability capability,
-			  PlatformCapabilityAnswer *answer)
+/* Is the organization's own gate closed? */
+static bool
+organization_is_closed(const pg_uuid_t *id, PlatformCapability capability,
+					   PlatformCapabilityAnswer *answer)
 {
 	CapOrganization organization;
-	const char *reason;
 
 	if (!platform_cap_organization(id, &organization) || !organization.active)
 		close_gate(answer, GATE_ORGANIZATION, "ORG_INACTIVE");
 	else if (capability == CAPABILITY_CALL && !organization.calls)
 		close_gate(answer, GATE_ORGANIZATION, "CALLS_NOT_ENABLED");
-	else if (chatbot == NULL)
+	else
+		return false;
+	return true;
+}
+
+/* The gates that other modules keep: all open, or the first that is not. */
+static void
+look_at_modules(const pg_uuid_t *id, PlatformCapability capability,
+				PlatformCapabilityAnswer *answer)
+{
+	const char *reason;
+
+	if (capability == CAPABILITY_CALL && platform_feature_gate != NULL &&
+		!platform_feature_gate(id, call_feature, strlen(call_feature)))
+		close_gate(answer, GATE_FEATURE, "FEATURE_OFF");
+	else if (capability == CAPABILITY_CALL && platform_usage_gate != NULL &&
+			 (reason = platform_usage_gate(id)) != NULL)
+		close_gate(answer, GATE_USAGE, reason);
+	else
+		close_gate(answer, GATE_OPEN, "OPEN");
+}
+
+/* The gates of one capability; chatbot is NULL when there is none. */
+static void
+look_at_gates(const pg_uuid_t *id, const CapChatbot *chatbot, PlatformCapability capability,
+			  PlatformCapabilityAnswer *answer)
+{
+	const char *reason;
+
+	answer->chatbot_found = chatbot != NULL;
+	if (organization_is_closed(id, capability, answer))
+		return;
+	if (chatbot == NULL)
 		close_gate(answer, GATE_CHATBOT, "CHATBOT_NOT_FOUND");
 	else if ((reason = package_objection(chatbot, capability)) != NULL)
 		close_gate(answer, GATE_PACKAGE, reason);
@@ -144,15 +175,8 @@ look_at_gates(const pg_uuid_t *id, const CapChatbot *chatbot, PlatformCapability
 	else if (chatbot->has_model[capability] &&
 			 !platform_model_fits(&chatbot->model[capability], capability))
 		close_gate(answer, GATE_MODEL, "MODEL_UNSUITABLE");
-	else if (capability == CAPABILITY_CALL && platform_feature_gate != NULL &&
-			 !platform_feature_gate(id, call_feature, strlen(call_feature)))
-		close_gate(answer, GATE_FEATURE, "FEATURE_OFF");
-	else if (capability == CAPABILITY_CALL && platform_usage_gate != NULL &&
-			 (reason = platform_usage_gate(id)) != NULL)
-		close_gate(answer, GATE_USAGE, reason);
 	else
-		close_gate(answer, GATE_OPEN, "OPEN");
-	answer->chatbot_found = chatbot != NULL;
+		look_at_modules(id, capability, answer);
 }
 
 void
@@ -160,9 +184,17 @@ platform_capability_check(const pg_uuid_t *organization, const pg_uuid_t *chatbo
 						  PlatformCapability capability, PlatformCapabilityAnswer *answer)
 {
 	CapChatbot	entry;
-	bool		found = platform_cap_chatbot(organization, chatbot, &entry);
 
-	look_at_gates(organization, found ? &entry : NULL, capability, answer);
+	if (chatbot == NULL)
+	{
+		answer->chatbot_found = true;
+		if (!organization_is_closed(organization, capability, answer))
+			look_at_modules(organization, capability, answer);
+	}
+	else if (platform_cap_chatbot(organization, chatbot, &entry))
+		look_at_gates(organization, &entry, capability, answer);
+	else
+		look_at_gates(organization, NULL, capability, answer);
 }
 
 void
@@ -178,8 +210,9 @@ platform_capability_require(const pg_uuid_t *organization, const pg_uuid_t *chat
 		ereport(ERROR,
 				(errcode(answer.gate == GATE_USAGE ? ERRCODE_PLATFORM_LIMIT_REACHED :
 						 ERRCODE_PLATFORM_NOT_ENABLED),
-				 errmsg("capability \"%s\" is not available for this chatbot",
-						platform_capability_name(capability)),
+				 errmsg("capability \"%s\" is not available for this %s",
+						platform_capability_name(capability),
+						chatbot != NULL ? "chatbot" : "organization"),
 				 errdetail("Gate: %s. Reason: %s.", platform_gate_name(answer.gate),
 						   answer.reason)));
 }

@@ -35,6 +35,7 @@ typedef struct PlatformCapabilityAnswer
 	bool		chatbot_found;
 } PlatformCapabilityAnswer;
 
+/* chatbot NULL: a call by people, for which only the organization's own gates count. */
 extern void platform_capability_check(const pg_uuid_t *organization, const pg_uuid_t *chatbot,
 									  PlatformCapability capability,
 									  PlatformCapabilityAnswer *answer);

@@ -11,6 +11,7 @@
 
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -95,6 +96,22 @@ platform_query_run(PlatformQuery *query, const Datum *values, const bool *nulls)
 	if (result < 0)
 		elog(ERROR, "query failed: %s", SPI_result_code_string(result));
 	return SPI_processed;
+}
+
+Datum
+platform_query_return_rows(FunctionCallInfo fcinfo, PlatformQuery *query,
+						   const Datum *values, const bool *nulls)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	uint64		count;
+
+	InitMaterializedSRF(fcinfo, 0);
+	platform_query_begin();
+	count = platform_query_run(query, values, nulls);
+	for (uint64 i = 0; i < count; i++)
+		tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);
+	platform_query_end();
+	return (Datum) 0;
 }
 
 Portal

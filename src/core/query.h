@@ -53,6 +53,13 @@ extern void platform_query_end(void);
 extern uint64 platform_query_run(PlatformQuery *query, const Datum *values, const bool *nulls);
 
 /*
+ * Runs the query and returns its rows as those of the set-returning function,
+ * whose columns they are. Begins and ends by itself.
+ */
+extern Datum platform_query_return_rows(FunctionCallInfo fcinfo, PlatformQuery *query,
+										const Datum *values, const bool *nulls);
+
+/*
  * Opens a cursor for large results; fetch batches with SPI_cursor_fetch() and
  * read them with the getters; close with SPI_cursor_close().
  */

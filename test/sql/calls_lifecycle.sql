@@ -6,7 +6,10 @@
 \set other '\'ca110000-0000-4000-8000-000000000002\''
 \set user '\'ca110000-0000-4000-8000-0000000000a1\''
 BEGIN;
-INSERT INTO platform.organizations (id, name) VALUES (:org, 'Calls One'), (:other, 'Calls Two');
+INSERT INTO platform.organizations (id, name, settings) VALUES (:org, 'Calls One', '{"features": {"callEnabled": true}}'), (:other, 'Calls Two', '{"features": {"callEnabled": true}}');
+INSERT INTO platform.chatbots (id, organization_id, name, enabled_chat, enabled_call) VALUES
+	('ca110000-0000-4000-8000-0000000000b1', :org, 'Talks', true, true), ('ca110000-0000-4000-8000-0000000000b2', :org, 'Writes', true, false),
+	('ca110000-0000-4000-8000-0000000000b3', :other, 'Theirs', true, true);
 INSERT INTO platform.users (id, email) VALUES (:user, 'ada@calls-lifecycle.example');
 CREATE TEMP TABLE state (n int, name text);
 INSERT INTO state VALUES (1, 'pending'), (2, 'ringing'), (3, 'in_progress'), (4, 'completed'), (5, 'failed'), (6, 'no_answer'), (7, 'busy'), (8, 'canceled');
@@ -153,6 +156,10 @@ END $$;
 DROP TRIGGER calls_zz_fail ON platform.calls;
 UPDATE platform.calls SET status = 'ringing' WHERE call_sid = 'CA-lifecycle-1'; ROLLBACK TO a;
 
+-- the audit trail has what was, what is, and why
+SELECT action, entity, entity_id = :'call' AS of_the_call, old ->> 'status' AS was, new ->> 'status' AS is, metadata
+FROM platform.audit_logs WHERE organization_id = :org AND action = 'call_corrected' ORDER BY id;
+
 -- a row comes in any state, as it is; the operator's changes of moments carry the duration along
 INSERT INTO platform.calls (id, organization_id, status, answered_at, ended_at, duration) VALUES
 	('ca110000-0000-4000-8000-0000000000c1', :org, 'completed', '2026-01-01 10:00:00', '2026-01-01 10:01:00', 59),
@@ -206,6 +213,21 @@ SELECT platform.end_call(:org, 'no such call'); ROLLBACK TO a;
 
 \set VERBOSITY default
 
+-- the gates: of the chatbot, of the organization, of the feature; a call that is there is answered whatever is closed
+SELECT created FROM platform.start_call(:org, 'ca110000-0000-4000-8000-0000000000b1', call_sid => 'CA-gate');
+SAVEPOINT a;
+SELECT platform.start_call(:org, 'ca110000-0000-4000-8000-0000000000b2'); ROLLBACK TO a;
+SELECT platform.start_call(:org, 'ca110000-0000-4000-8000-0000000000b3'); ROLLBACK TO a;
+SELECT platform.set_feature_flag(:org, 'voice_operations', false, 'incident');
+SAVEPOINT b;
+SELECT created FROM platform.start_call(:org, 'ca110000-0000-4000-8000-0000000000b1', call_sid => 'CA-gate');
+SELECT platform.start_call(:org, 'ca110000-0000-4000-8000-0000000000b1'); ROLLBACK TO b;
+SELECT platform.start_call(:org); ROLLBACK TO a;
+UPDATE platform.organizations SET settings = '{"features": {"callEnabled": false}}' WHERE id = :org;
+SAVEPOINT b;
+SELECT platform.start_call(:org); ROLLBACK TO b;
+SELECT platform.start_call(:org, 'ca110000-0000-4000-8000-0000000000b1', call_sid => 'CA-gate-2'); ROLLBACK TO a;
+
 -- calls that nobody ended
 INSERT INTO platform.calls (id, organization_id, status, started_at, answered_at, created_at, updated_at) VALUES
 	('ca110000-0000-4000-8000-0000000000d1', :other, 'pending', NULL, NULL, now() - interval '1 hour', now() - interval '1 hour'),
@@ -243,7 +265,7 @@ WHERE id = :'call' RETURNING disposition, disposition_set_at = now() AS now, dis
 UPDATE platform.calls SET disposition_set_at = '2020-01-01', disposition_set_by = NULL WHERE id = :'call' RETURNING disposition_set_at = now() AS now, disposition_set_by = :user AS by_caller;
 \set VERBOSITY terse
 UPDATE platform.calls SET disposition = 'none of these' WHERE id = :'call'; ROLLBACK TO a;
-UPDATE platform.calls SET disposition = 'other' WHERE id = :'foreign_call';
+UPDATE platform.calls SET disposition = 'other' WHERE id = :'foreign_call' RETURNING disposition;
 RESET ROLE;
 -- an operator may say who and when
 UPDATE platform.calls SET disposition = 'voicemail', disposition_set_at = '2026-01-01', disposition_set_by = :user WHERE id = :'call' RETURNING disposition_set_at, disposition_set_by = :user AS as_said;

@@ -44,6 +44,23 @@ sub fill_tables
 		SELECT platform.set_package_capabilities('d0000000-0000-4000-8000-0000000000b1', enable_call => false);
 		UPDATE platform.ai_models SET is_active = false WHERE model_name = 'gpt-4-turbo';
 		UPDATE platform.chatbot_packages SET deleted_at = now() WHERE slug = 'website-chat'});
+	# calls in every state, with moments, recordings and jobs that their triggers would not leave either
+	$run->(q{
+		INSERT INTO platform.calls (organization_id, status, call_sid, from_number, duration, answered_at, ended_at)
+			SELECT '70000000-0000-4000-8000-000000000001', s, 'restore-' || s, '+15550100', 59, '2020-01-01 10:00:00+00', '2020-01-01 10:01:00+00'
+			FROM unnest('{pending,ringing,in_progress,completed,failed,no_answer,busy,canceled}'::text[]) s;
+		INSERT INTO platform.call_recordings (organization_id, call_id, recording_url)
+			SELECT organization_id, id, 'https://storage.example/' || status FROM platform.calls WHERE call_sid LIKE 'restore-%';
+		INSERT INTO platform.consent_logs (organization_id, call_id, method)
+			SELECT organization_id, id, 'none' FROM platform.calls WHERE call_sid LIKE 'restore-%';
+		INSERT INTO platform.call_transcripts (organization_id, call_id, role, content, start_time, end_time)
+			SELECT organization_id, id, 'user', E'said \\ "this"\n', 0, 1 FROM platform.calls WHERE call_sid LIKE 'restore-%';
+		UPDATE platform.organizations SET settings = settings || '{"calls": {"requireRecordingConsent": true}}'
+			WHERE id = '70000000-0000-4000-8000-000000000001';
+		INSERT INTO platform.webrtc_sessions (organization_id, user_id, status, session_token_hash, expires_at)
+			SELECT '70000000-0000-4000-8000-000000000001', id, 'failed', decode(repeat('ab', 32), 'hex'), now() FROM platform.users LIMIT 1;
+		INSERT INTO platform.dialer_queue (organization_id, to_number, status, lease_id, lease_until)
+			VALUES ('70000000-0000-4000-8000-000000000001', '+15550100', 'claimed', platform.uuid7(), '2020-01-01')});
 	return;
 }
 
