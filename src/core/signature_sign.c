@@ -106,6 +106,8 @@ platform_signature_sign(PlatformSignatureScheme scheme, const PlatformSignedRequ
 	Message		message;
 	StringInfoData header;
 
+	if (request->body.data == NULL || (rules->has_url && request->url.data == NULL))
+		elog(ERROR, "a request to be signed must have a body and its scheme's parts");
 	if (nsecrets == 0)
 		refuse("at least one signing secret must be given");
 	if (rules->headers.id != NULL &&

@@ -343,7 +343,7 @@ static bool
 read_pairs(const PlatformBytes *text, int max, Pair **pairs, int *count)
 {
 	const uint8 *from = text->data;
-	const uint8 *end = text->data + text->length;
+	const uint8 *end = from + text->length;
 	uint8	   *space = palloc_extended(Max(text->length, 1), MCXT_ALLOC_HUGE);
 	int			capacity = 16;
 
@@ -503,10 +503,8 @@ append_legacy_query(StringInfo text, const PlatformBytes *query)
 /* ---- the spellings ---- */
 
 static int
-add_url(PlatformBytes *urls, int count, const StringInfoData *text)
+add_url(PlatformBytes *urls, int count, PlatformBytes url)
 {
-	PlatformBytes url = {(const uint8 *) text->data, text->len};
-
 	for (int i = 0; i < count; i++)
 		if (compare_bytes(&urls[i], &url) == 0)
 			return count;
@@ -514,7 +512,15 @@ add_url(PlatformBytes *urls, int count, const StringInfoData *text)
 	return count + 1;
 }
 
-/* The URL as it came, without its port or with it. */
+static int
+add_spelling(PlatformBytes *urls, int count, const StringInfoData *text)
+{
+	PlatformBytes url = {(const uint8 *) text->data, text->len};
+
+	return add_url(urls, count, url);
+}
+
+/* The URL otherwise as it came, without its port or with it. */
 static int
 add_raw(PlatformBytes *urls, int count, const PlatformBytes *text, const Url *url, bool with_port)
 {
@@ -534,7 +540,7 @@ add_raw(PlatformBytes *urls, int count, const PlatformBytes *text, const Url *ur
 			appendStringInfoString(&spelling, url->default_port);
 	}
 	appendBinaryStringInfo(&spelling, (const char *) rest, text->data + text->length - rest);
-	return add_url(urls, count, &spelling);
+	return add_spelling(urls, count, &spelling);
 }
 
 static int
@@ -558,7 +564,7 @@ add_normalised(PlatformBytes *urls, int count, const Url *url, bool with_port)
 		append_encoded(&spelling, url->fragment.data, url->fragment.data + url->fragment.length,
 					   ENCODED_IN_FRAGMENT);
 	}
-	return add_url(urls, count, &spelling);
+	return add_spelling(urls, count, &spelling);
 }
 
 static int
@@ -578,7 +584,7 @@ add_legacy(PlatformBytes *urls, int count, const Url *url, bool with_port)
 	}
 	appendStringInfoChar(&spelling, '?');
 	append_legacy_query(&spelling, &url->query);
-	return add_url(urls, count, &spelling);
+	return add_spelling(urls, count, &spelling);
 }
 
 /* Without control characters and spaces around it, and tabs and line ends within. */
@@ -618,6 +624,7 @@ platform_twilio_urls(const PlatformBytes *url, PlatformBytes *urls)
 	count = add_normalised(urls, count, &parts, true);
 	count = add_legacy(urls, count, &parts, false);
 	count = add_legacy(urls, count, &parts, true);
+	count = add_url(urls, count, *url);
 	if (read_url(url, &parts))
 	{
 		count = add_raw(urls, count, url, &parts, false);

@@ -29,6 +29,8 @@ FROM (VALUES
 	(26, 'https://example.com/a', '  https://example.com\a '), (27, 'https://example.com/a%20b?c=%22d%22', 'https://example.com/a b?c="d"'), (28, 'https://example.com/?x=it%27s', 'https://example.com/?x=it''s'),
 	(29, 'https://user:pa%5Ess@example.com/', 'https://user:pa^ss@example.com/'), (30, 'https://user@example.com/', 'https://user:@example.com/'), (31, 'https://example.com/', 'https://:@example.com/'),
 	(32, 'https://example.com/a#f', 'https://example.com/a#f'), (33, 'https://example.com:443/a', 'https://example.com/a?'), (34, 'https://example.com/a?', 'https://example.com/a?'),
+	-- exactly as it came, however odd
+	(35, ' HTTPS:\\h\..', ' HTTPS:\\h\..'), (36, 'wss://example.com:/', 'wss://example.com:/'),
 	-- the query decoded and encoded again
 	(40, 'https://example.com/a?x=it''s', 'https://example.com/a?x=it%27s'), (41, 'https://example.com/a?x=it''s%20(me)', 'https://example.com/a?x=it%27s+(me)'), (42, 'https://example.com:443/a?x=%C3%A9', 'https://example.com/a?x=%c3%a9'),
 	(43, 'https://example.com/a?a=&b=c', 'https://example.com/a?a&b=c'), (44, 'https://example.com/a?a=1&a=2&b=3', 'https://example.com/a?a=1&b=3&a=2'), (45, 'https://example.com/a?10=x&a=y', 'https://example.com/a?a=y&10=x'),
