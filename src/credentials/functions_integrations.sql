@@ -68,7 +68,7 @@ CREATE OR REPLACE FUNCTION platform.record_integration_verified(organization_id 
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_record_integration_verified';
 COMMENT ON FUNCTION platform.record_integration_verified(uuid, uuid) IS
-	'Notes that the account works: clears the error, closes the alert, status error or pending becomes active. False, without a write, when that was noted within the last minute. Operators only. Errors: 42501; 22004; PT404.';
+	'Notes that the account works: clears the error, closes the alert, status error or pending becomes active. Of one that worked before the time is noted, once a minute; false when nothing is written. Operators only. Errors: 42501; 22004; PT404.';
 
 CREATE OR REPLACE FUNCTION platform.alert_integration_errors(batch integer DEFAULT 1000) RETURNS bigint
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE

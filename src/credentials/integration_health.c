@@ -19,6 +19,7 @@
 #include "core/argument.h"
 #include "core/identity.h"
 #include "core/query.h"
+#include "core/row.h"
 #include "credentials/integrations.h"
 
 #define ALERT_TYPE		"integration_error"
@@ -122,6 +123,52 @@ platform_record_integration_error(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(raised);
 }
 
+enum
+{
+	VERIFIED_ID,
+	VERIFIED_ORGANIZATION,
+	VERIFIED_AT
+};
+
+static PlatformRowTable verified_table = {
+	.cache = {.name = "verification of integration accounts", .tables = {"integration_accounts"}},
+	.nkeys = 2,
+	.ncolumns = 3,
+	.columns = {
+		[VERIFIED_ID] = {"id", UUIDOID},
+		[VERIFIED_ORGANIZATION] = {"organization_id", UUIDOID},
+		[VERIFIED_AT] = {"last_verified_at", TIMESTAMPTZOID},
+	},
+};
+
+void
+platform_integration_health_init(void)
+{
+	platform_row_register(&verified_table);
+}
+
+/*
+ * Notes that an account which worked works still: a sign of life and no change,
+ * so it goes past the executor, with no trigger, no entry in the audit trail and
+ * the same updated_at. False when somebody else is writing the row.
+ */
+static bool
+refresh_verified(Datum organization, Datum id, TimestampTz now)
+{
+	Datum		keys[] = {id, organization};
+	PlatformRow row;
+	bool		noted = false;
+
+	platform_row_open(&row, &verified_table);
+	if (platform_row_find(&row, keys))
+	{
+		platform_row_set(&row, VERIFIED_AT, TimestampTzGetDatum(now));
+		noted = platform_row_update(&row) == ROW_DONE;
+	}
+	platform_row_close(&row);
+	return noted;
+}
+
 PG_FUNCTION_INFO_V1(platform_record_integration_verified);
 
 /*
@@ -129,8 +176,8 @@ PG_FUNCTION_INFO_V1(platform_record_integration_verified);
  *
  * The account works: a test, a webhook or a call succeeded. last_verified_at becomes
  * now, the error is cleared, status error or pending becomes active, an alert is
- * closed. False when that was noted within the last minute: nothing is written, so that
- * every request may report it. Operators only. Errors: 42501; 22004 NULL; PT404
+ * closed. Of an account that worked before only the time is noted, once a minute; false
+ * when nothing is written, so that every request may report it. Operators only. Errors: 42501; 22004 NULL; PT404
  * no such account, or a deleted one.
  */
 Datum
@@ -156,7 +203,8 @@ platform_record_integration_verified(PG_FUNCTION_ARGS)
 					   UUIDOID, UUIDOID, TIMESTAMPTZOID);
 	TimestampTz now = GetCurrentTransactionStartTimestamp();
 	Datum		values[3];
-	bool		noted;
+	bool		healthy;
+	bool		noted = true;
 
 	account_arguments(fcinfo, "record a verification", values);
 	values[2] = TimestampTzGetDatum(now);
@@ -164,16 +212,19 @@ platform_record_integration_verified(PG_FUNCTION_ARGS)
 	platform_query_begin();
 	if (platform_query_run(&find, values, NULL) == 0)
 		platform_no_such_integration(DatumGetUUIDP(values[1]));
-	noted = platform_row_bool(0, 2) &&
-		platform_row_timestamptz_or(0, 1, DT_NOBEGIN) > now - VERIFIED_EVERY;
-	if (!noted)
+	healthy = platform_row_bool(0, 2);
+	if (healthy && platform_row_timestamptz_or(0, 1, DT_NOBEGIN) > now - VERIFIED_EVERY)
+		noted = false;
+	else if (healthy)
+		noted = refresh_verified(values[0], values[1], now);
+	else
 	{
 		platform_query_run(&record, values, NULL);
 		platform_alert_clear(DatumGetUUIDP(values[0]), ALERT_TYPE,
 							 alert_key(DatumGetUUIDP(values[1])));
 	}
 	platform_query_end();
-	PG_RETURN_BOOL(!noted);
+	PG_RETURN_BOOL(noted);
 }
 
 PG_FUNCTION_INFO_V1(platform_alert_integration_errors);

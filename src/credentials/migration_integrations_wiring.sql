@@ -29,6 +29,12 @@ CREATE POLICY integration_accounts_admin_update ON platform.integration_accounts
 CREATE OR REPLACE TRIGGER integration_accounts_encrypt
 	BEFORE INSERT OR UPDATE ON platform.integration_accounts
 	FOR EACH ROW EXECUTE FUNCTION platform.encrypt_integration();
+CREATE OR REPLACE TRIGGER integration_accounts_audit
+	AFTER INSERT OR DELETE OR UPDATE ON platform.integration_accounts
+	FOR EACH ROW EXECUTE FUNCTION platform.audit_changes('credentials', 'access_token', 'refresh_token', 'webhook_secret', 'previous_webhook_secret');
+CREATE OR REPLACE TRIGGER integration_accounts_audit_truncate
+	BEFORE TRUNCATE ON platform.integration_accounts
+	FOR EACH STATEMENT EXECUTE FUNCTION platform.audit_changes();
 CREATE OR REPLACE TRIGGER credential_fields_notify
 	AFTER INSERT OR DELETE OR UPDATE ON platform.credential_fields
 	FOR EACH ROW EXECUTE FUNCTION platform.invalidate_cache();
@@ -61,6 +67,8 @@ COMMENT ON VIEW platform.integrations IS
 DROP VIEW IF EXISTS platform.integrations;
 DROP TRIGGER IF EXISTS credential_fields_notify_truncate ON platform.credential_fields;
 DROP TRIGGER IF EXISTS credential_fields_notify ON platform.credential_fields;
+DROP TRIGGER IF EXISTS integration_accounts_audit_truncate ON platform.integration_accounts;
+DROP TRIGGER IF EXISTS integration_accounts_audit ON platform.integration_accounts;
 DROP TRIGGER IF EXISTS integration_accounts_encrypt ON platform.integration_accounts;
 DROP POLICY IF EXISTS integration_accounts_admin_update ON platform.integration_accounts;
 DROP POLICY IF EXISTS integration_accounts_admin_insert ON platform.integration_accounts;

@@ -35,7 +35,14 @@ SELECT platform.record_integration_verified(:org, :one), platform.record_integra
 SELECT * FROM pg_temp.health;
 SELECT occurrences, closed FROM pg_temp.alerts;
 UPDATE platform.integration_accounts SET last_verified_at = now() - interval '61 s' WHERE id = :one;
+-- of one that worked nothing but the time changes: updated_at stays, no trigger fires
+ALTER TABLE platform.integration_accounts DISABLE TRIGGER integration_accounts_encrypt;
+UPDATE platform.integration_accounts SET updated_at = '2020-01-01' WHERE id = :one;
+ALTER TABLE platform.integration_accounts ENABLE TRIGGER integration_accounts_encrypt;
+SELECT count(*) AS audited FROM platform.audit_logs WHERE organization_id = :org AND entity = 'integration_accounts' \gset
 SELECT platform.record_integration_verified(:org, :one);
+SELECT last_verified_at = now() AS verified, updated_at FROM platform.integration_accounts WHERE id = :one;
+SELECT count(*) - :audited AS audited FROM platform.audit_logs WHERE organization_id = :org AND entity = 'integration_accounts';
 -- errors that nobody reports any more are found by the job
 UPDATE platform.integration_accounts SET status = 'error', error_since = now() - interval '2 hours', last_error = 'token revoked' WHERE id = :two;
 SELECT platform.alert_integration_errors(), platform.alert_integration_errors() AS again;

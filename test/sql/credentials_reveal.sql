@@ -50,6 +50,8 @@ UPDATE platform.data_keys SET state = 'destroyed', wrapped = NULL, destroyed_at 
 SELECT credentials, webhook_secret FROM platform.integrations WHERE id = :one;
 SELECT * FROM platform.try_reveal(:org, :one);
 
+-- changes are in the audit trail, without what is secret
+SELECT action, count(*), bool_or(concat(old, new) ~ 'AQ[E-L]|ciphertext|enc') AS shows FROM platform.audit_logs WHERE organization_id = :org AND entity = 'integration_accounts' GROUP BY action ORDER BY 1;
 -- members: the view, their organization's; no base column, no function that shows a secret
 SELECT platform.set_context(:org::uuid, 'somebody');
 SET LOCAL ROLE platform_test_member;
