@@ -91,7 +91,7 @@ INSERT INTO platform.test_calls VALUES
 INSERT INTO platform.test_refers VALUES ('30000000-0000-4000-8000-0000000ad001');
 INSERT INTO platform.test_free VALUES ('30000000-0000-4000-8000-0000000ad003', NULL);
 INSERT INTO platform.migrations (version, module, description, up, down) VALUES
-	(90, 'test_calls', 'calls of a tenant', $$
+	(990, 'test_calls', 'calls of a tenant', $$
 CREATE TABLE IF NOT EXISTS platform.test_calls (
 	id uuid NOT NULL DEFAULT platform.uuid7(),
 	organization_id uuid NOT NULL,
@@ -111,7 +111,7 @@ CREATE TABLE IF NOT EXISTS platform.test_free (
 CREATE INDEX IF NOT EXISTS test_calls_organization_id_status_idx ON platform.test_calls (organization_id, status);
 $$, 'DROP TABLE platform.test_calls, platform.test_free');
 SAVEPOINT before;
-SELECT version, action FROM platform.install(ARRAY['test_calls']) WHERE version = 90;
+SELECT version, action FROM platform.install(ARRAY['test_calls']) WHERE version = 990;
 SELECT * FROM platform.test_calls ORDER BY id;
 SELECT * FROM platform.test_free;
 SELECT a.attname, pg_get_expr(d.adbin, d.adrelid) AS default
@@ -120,12 +120,12 @@ WHERE a.attrelid = 'platform.test_calls'::regclass AND a.attnum > 0 ORDER BY a.a
 SELECT conrelid::regclass AS table, conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint
 WHERE conrelid::regclass::text LIKE 'platform.test_%' AND contype <> 'n' ORDER BY 1, 2;
 SELECT name, detail FROM platform.verify() WHERE NOT passed;
-SELECT version, action FROM platform.install(ARRAY['test_calls']) WHERE version = 90;
+SELECT version, action FROM platform.install(ARRAY['test_calls']) WHERE version = 990;
 
 -- an organization of one's own, instead of the default one
 ROLLBACK TO before;
 SELECT platform.set_context('10000000-0000-4000-8000-0000000ad001');
-SELECT version, action FROM platform.install(ARRAY['test_calls']) WHERE version = 90;
+SELECT version, action FROM platform.install(ARRAY['test_calls']) WHERE version = 990;
 SELECT DISTINCT organization_id FROM platform.test_calls;
 
 -- what cannot be made to fit is said, by table and column, and nothing changes
