@@ -235,8 +235,7 @@ append_open(PlatformAppend *append, PlatformAppendTable *table, int capacity,
 
 	append->table = table;
 	append->plain = table->plain;
-	for (int i = 0; append->plain && i < table->nindexes; i++)
-		append->index_relations[i] = index_open(table->indexes[i].indexid, RowExclusiveLock);
+	memset(append->index_relations, 0, sizeof(append->index_relations));
 	append->slots = palloc(capacity * sizeof(TupleTableSlot *));
 	append->nslots = 0;
 	append->count = 0;
@@ -262,8 +261,9 @@ platform_append_close(PlatformAppend *append)
 	for (int i = 0; i < append->nslots; i++)
 		ExecDropSingleTupleTableSlot(append->slots[i]);
 	pfree(append->slots);
-	for (int i = 0; append->plain && i < append->table->nindexes; i++)
-		index_close(append->index_relations[i], NoLock);
+	for (int i = 0; i < PLATFORM_APPEND_MAX_INDEXES; i++)
+		if (append->index_relations[i] != NULL)
+			index_close(append->index_relations[i], NoLock);
 	table_close(append->relation, NoLock);
 	if (append->parent != NULL)
 		table_close(append->parent, NoLock);
@@ -348,8 +348,9 @@ append_as_executor(PlatformAppend *append)
 
 /* Storing a row leaves the values in its slot as they were. */
 static void
-append_index_entries(PlatformAppend *append, PlatformAppendIndex *plain, Relation index)
+append_index_entries(PlatformAppend *append, int place)
 {
+	const PlatformAppendIndex *plain = &append->table->indexes[place];
 	IndexInfo	info = {.type = T_IndexInfo, .ii_Unique = plain->unique, .ii_ReadyForInserts = true};
 
 	for (int i = 0; i < append->count; i++)
@@ -360,12 +361,14 @@ append_index_entries(PlatformAppend *append, PlatformAppendIndex *plain, Relatio
 
 		if (plain->not_null > 0 && slot->tts_isnull[plain->not_null - 1])
 			continue;
+		if (append->index_relations[place] == NULL)
+			append->index_relations[place] = index_open(plain->indexid, RowExclusiveLock);
 		for (int k = 0; k < plain->nkeys; k++)
 		{
 			values[k] = slot->tts_values[plain->keys[k] - 1];
 			isnull[k] = slot->tts_isnull[plain->keys[k] - 1];
 		}
-		index_insert(index, values, isnull, &slot->tts_tid, append->relation,
+		index_insert(append->index_relations[place], values, isnull, &slot->tts_tid, append->relation,
 					 plain->unique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO, false, &info);
 	}
 }
@@ -391,7 +394,7 @@ platform_append_flush(PlatformAppend *append)
 		else
 			table_multi_insert(append->relation, append->slots, append->count, cid, 0, NULL);
 		for (int i = 0; i < append->table->nindexes; i++)
-			append_index_entries(append, &append->table->indexes[i], append->index_relations[i]);
+			append_index_entries(append, i);
 	}
 	append->count = 0;
 

@@ -56,7 +56,7 @@ typedef struct PlatformAppend
 	PlatformAppendTable *table;
 	Relation	parent;			/* NULL: not partitioned */
 	Relation	relation;
-	Relation	index_relations[PLATFORM_APPEND_MAX_INDEXES];
+	Relation	index_relations[PLATFORM_APPEND_MAX_INDEXES];	/* NULL: no entry yet */
 	bool		plain;
 	TupleTableSlot **slots;
 	int			nslots;			/* that exist */

@@ -3,9 +3,10 @@
  *	  Early lock release: see commit.h.
  *
  * State: what is to happen at the end of the current transaction; cleared by
- * every end. In order:
- *	PRE_COMMIT				synchronous_commit is set to off, so that the server
- *							writes the commit record without waiting
+ * every end; and how busy rows have been of late. In order:
+ *	PRE_COMMIT				when others want the locks synchronous_commit is set to
+ *							off, so that the server writes the commit record without
+ *							waiting
  *	COMMIT					the setting is put back; the transaction is visible
  *	locks are released
  *	AFTER_LOCKS				WAL is flushed up to the commit record
@@ -20,6 +21,7 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "replication/syncrep.h"
+#include "storage/lock.h"
 #include "utils/guc.h"
 #include "utils/resowner.h"
 
@@ -38,6 +40,16 @@ typedef enum CommitState
 static CommitState state = COMMIT_AS_USUAL;
 static int	saved_synchronous_commit;
 
+/*
+ * For how many more transactions of this session others are expected to want its
+ * rows. On a busy row every session meets others, though not in every transaction;
+ * where nobody waits the usual way is better: the server wakes its WAL writer for
+ * each commit that does not wait.
+ */
+#define CONTENTION_MEMORY	100
+
+static int	contention = 0;
+
 static void
 commit_put_back(void)
 {
@@ -53,13 +65,35 @@ commit_waits_for_disk_only(void)
 		(SyncRepStandbyNames == NULL || SyncRepStandbyNames[0] == '\0');
 }
 
+/* Does anybody wait for a row that this transaction has written? */
+static bool
+commit_has_waiters(void)
+{
+	TransactionId xid = GetTopTransactionIdIfAny();
+	LOCKTAG		tag;
+
+	if (!TransactionIdIsValid(xid))
+		return false;
+	SET_LOCKTAG_TRANSACTION(tag, xid);
+	return LockHasWaiters(&tag, ExclusiveLock, false);
+}
+
+/* Now, or of late. */
+static bool
+commit_locks_are_wanted(void)
+{
+	if (commit_has_waiters())
+		contention = CONTENTION_MEMORY;
+	return contention > 0 && contention-- > 0;
+}
+
 static void
 commit_at_xact_end(XactEvent event, void *arg)
 {
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
-			if (state == COMMIT_ARMED && commit_waits_for_disk_only())
+			if (state == COMMIT_ARMED && commit_waits_for_disk_only() && commit_locks_are_wanted())
 			{
 				saved_synchronous_commit = synchronous_commit;
 				synchronous_commit = SYNCHRONOUS_COMMIT_OFF;
@@ -93,7 +127,7 @@ void
 platform_commit_init(void)
 {
 	DefineCustomBoolVariable("platform.early_lock_release",
-							 "Releases the locks of a burn's transaction before its commit is flushed.",
+							 "Releases the locks of a burn's transaction before its commit is flushed, when others wait for them.",
 							 "The client is answered after the flush either way.",
 							 &early_lock_release, true, PGC_SUSET, 0, NULL, NULL, NULL);
 	RegisterXactCallback(commit_at_xact_end, NULL);
@@ -105,6 +139,12 @@ platform_commit_unlock_early(void)
 {
 	if (early_lock_release && state == COMMIT_AS_USUAL)
 		state = COMMIT_ARMED;
+}
+
+void
+platform_commit_had_to_wait(void)
+{
+	contention = CONTENTION_MEMORY;
 }
 
 void

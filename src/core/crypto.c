@@ -112,12 +112,18 @@ hash_parts(PlatformHash hash, const uint8 *block, const PlatformBytes *parts, in
 }
 
 void
+platform_hash_parts(PlatformHash hash, const PlatformBytes *parts, int nparts, uint8 *digest)
+{
+	if (!hash_parts(hash, NULL, parts, nparts, digest))
+		platform_crypto_error("a hash");
+}
+
+void
 platform_hash(PlatformHash hash, const void *data, size_t length, uint8 *digest)
 {
 	PlatformBytes part = {data, length};
 
-	if (!hash_parts(hash, NULL, &part, 1, digest))
-		platform_crypto_error("a hash");
+	platform_hash_parts(hash, &part, 1, digest);
 }
 
 /* RFC 2104: H(key ^ opad, H(key ^ ipad, data)), a key beyond a block being hashed first. */

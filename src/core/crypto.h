@@ -29,7 +29,9 @@ extern void platform_hash(PlatformHash hash, const void *data, size_t length, ui
 extern void platform_mac(PlatformHash hash, const void *key, size_t key_length,
 						 const void *data, size_t length, uint8 *mac);
 
-/* The MAC of several parts, as if they were one. */
+/* Those of several parts, as if they were one. */
+extern void platform_hash_parts(PlatformHash hash, const PlatformBytes *parts, int nparts,
+								uint8 *digest);
 extern void platform_mac_parts(PlatformHash hash, const void *key, size_t key_length,
 							   const PlatformBytes *parts, int nparts, uint8 *mac);
 

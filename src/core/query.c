@@ -15,6 +15,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -114,6 +115,24 @@ platform_query_return_rows(FunctionCallInfo fcinfo, PlatformQuery *query,
 	return (Datum) 0;
 }
 
+/*
+ * For large results of which each row costs more than to find it: the planner
+ * takes a sort for cheaper than an index whose order is not the table's, though
+ * who reads goes to the rows in that order anyway. Returns what AtEOXact_GUC()
+ * wants afterwards.
+ */
+static int
+query_plan_in_order(void)
+{
+	static const char *const settings[] = {"enable_sort", "enable_incremental_sort", "jit"};
+	int			level = NewGUCNestLevel();
+
+	for (int i = 0; i < lengthof(settings); i++)
+		(void) set_config_option(settings[i], "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+								 true, 0, false);
+	return level;
+}
+
 Portal
 platform_query_cursor(PlatformQuery *query, const Datum *values, const bool *nulls)
 {
@@ -122,15 +141,20 @@ platform_query_cursor(PlatformQuery *query, const Datum *values, const bool *nul
 	const char *flags = query_null_flags(query, nulls, buffer);
 	PlatformUser saved;
 	Portal		portal;
+	int			level = 0;
 
 	if (query->flags & QUERY_OWNER)
 		platform_become_owner(&saved);
+	if (query->flags & QUERY_IN_ORDER)
+		level = query_plan_in_order();
 	if (latest)
 		platform_push_latest_snapshot();
 	portal = SPI_cursor_open(NULL, query_plan(query), (Datum *) values, flags,
 							 (query->flags & QUERY_READ) != 0);
 	if (latest)
 		PopActiveSnapshot();
+	if (query->flags & QUERY_IN_ORDER)
+		AtEOXact_GUC(true, level);
 	if (query->flags & QUERY_OWNER)
 		platform_restore_user(&saved);
 	return portal;

@@ -24,6 +24,7 @@
 #define QUERY_READ		0x01	/* writes nothing: no command counter, no new snapshot */
 #define QUERY_LATEST	0x02	/* sees what is committed now, in every isolation level */
 #define QUERY_OWNER		0x04	/* runs as the owner of the tables, RLS apart */
+#define QUERY_IN_ORDER	0x08	/* cursors: reads in an index's order rather than sort, uncompiled */
 
 #define PLATFORM_QUERY_MAX_ARGS 16
 

@@ -4,31 +4,19 @@
  */
 #include "core/platform.h"
 
-#include "common/cryptohash.h"
-#include "common/sha1.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
+#include "core/crypto.h"
 #include "core/uuid5.h"
 
 void
 platform_make_uuid5(const pg_uuid_t *name_space, const char *name, size_t length, pg_uuid_t *uuid)
 {
-	pg_cryptohash_ctx *context = pg_cryptohash_create(PG_SHA1);
-	uint8		digest[SHA1_DIGEST_LENGTH];
-	bool		done;
+	PlatformBytes parts[] = {{name_space->data, UUID_LEN}, {(const uint8 *) name, length}};
+	uint8		digest[PLATFORM_HASH_MAX_SIZE];
 
-	done = context != NULL &&
-		pg_cryptohash_init(context) >= 0 &&
-		pg_cryptohash_update(context, name_space->data, UUID_LEN) >= 0 &&
-		pg_cryptohash_update(context, (const uint8 *) name, length) >= 0 &&
-		pg_cryptohash_final(context, digest, sizeof(digest)) >= 0;
-	pg_cryptohash_free(context);
-	if (!done)
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("could not compute a hash")));
-
+	platform_hash_parts(PLATFORM_SHA1, parts, lengthof(parts), digest);
 	memcpy(uuid->data, digest, UUID_LEN);
 	uuid->data[6] = (uuid->data[6] & 0x0f) | 0x50;
 	uuid->data[8] = (uuid->data[8] & 0x3f) | 0x80;

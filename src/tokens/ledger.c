@@ -21,6 +21,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "core/commit.h"
 #include "core/query.h"
 #include "tokens/entries.h"
 #include "tokens/ledger.h"
@@ -516,6 +517,7 @@ platform_ledger_change(Ledger *ledger, const pg_uuid_t *organization, text *user
 			break;
 
 		/* Somebody is changing the account: wait for that, then decide. */
+		platform_commit_had_to_wait();
 		lock = true;
 	}
 	announce_low_balance(&ledger->account);

@@ -39,7 +39,7 @@ PG_FUNCTION_INFO_V1(platform_meter_active_sessions);
  * or an end. A call with a rate by the second is due every ten seconds.
  */
 static PlatformQuery due_calls =
-	PLATFORM_QUERY(QUERY_READ | QUERY_LATEST | QUERY_OWNER,
+	PLATFORM_QUERY(QUERY_READ | QUERY_LATEST | QUERY_OWNER | QUERY_IN_ORDER,
 				   "SELECT s.ctid FROM platform.call_sessions s"
 				   " WHERE s.status OPERATOR(pg_catalog.=) 'live' AND ("
 				   " s.next_charge_at IS NULL"

@@ -12,7 +12,9 @@
 #                               times statements in one session after a warm-up
 #                               round: ms, ns per row, ns and ratio beside the first
 # bench_tps ROUNDS SECONDS CLIENTS [NAME FILE]...
-#                               pgbench -M prepared: tps and ratio beside the first
+#                               pgbench -M prepared: tps and ratio beside the first;
+#                               each round begins with another variant, so that what
+#                               one leaves to the next hits all of them
 # bench_c FILE.c                compiles a C file, prints the library's path for
 #                               CREATE FUNCTION ... AS
 #
@@ -118,13 +120,14 @@ bench_sql() {
 }
 
 bench_tps() {
-	local rounds seconds clients=$3 i round names=() files=() tps
+	local rounds seconds clients=$3 i n round names=() files=() tps
 	rounds=$(bench_scaled "$1")
 	seconds=$(bench_scaled "$2")
 	shift 3
 	while [ $# -gt 1 ]; do names+=("$1"); files+=("$2"); shift 2; done
 	for ((round = 0; round < rounds; round++)); do
-		for i in "${!files[@]}"; do
+		for n in "${!files[@]}"; do
+			i=$(((n + round) % ${#files[@]}))
 			if declare -F bench_before >/dev/null; then bench_before "${names[$i]}"; fi
 			tps=$("$BENCH_BIN/pgbench" -n -M prepared -c "$clients" -j "$((clients < 4 ? clients : 4))" -T "$seconds" \
 				-f "${files[$i]}" ${PGBENCH_OPTIONS[@]+"${PGBENCH_OPTIONS[@]}"} 2>"$BENCH_TMP/pgbench.err" |
