@@ -57,10 +57,19 @@ static const char *const kind_names[] = {
 	[DATA_KEY_INDEX] = "index",
 };
 
+/* A key that a prepared transaction has made may yet be rolled back. */
+static void
+at_transaction_end(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_PREPARE)
+		platform_cache_discard(&cache);
+}
+
 void
 platform_data_key_init(void)
 {
 	platform_cache_register(&cache);
+	RegisterXactCallback(at_transaction_end, NULL);
 }
 
 const char *

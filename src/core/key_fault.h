@@ -17,7 +17,8 @@ typedef enum PlatformKeyReason
 	KEY_WRONG_ROOT_KEY,			/* its check value differs */
 	KEY_UNKNOWN,				/* no such data key */
 	KEY_DESTROYED,
-	KEY_NOT_AUTHENTIC			/* wrong key, another place, or tampered with */
+	KEY_NOT_AUTHENTIC,			/* wrong key, another place, or tampered with */
+	KEY_BAD_ENCODING			/* no text of this database */
 } PlatformKeyReason;
 
 /* Texts are of the memory context that was current; NULL where there is none. */
@@ -39,7 +40,7 @@ extern bool platform_key_fault(PlatformKeyFault *fault, PlatformKeyReason reason
 /*
  * Raises it: F0000 for a root key, PT410 for a destroyed data key, 42704 for
  * an unknown one, 22023 for what is no envelope, XX001 for what is not
- * authentic.
+ * authentic, 22P05 for what is no text of this database.
  */
 pg_noreturn extern void platform_key_fault_raise(const PlatformKeyFault *fault);
 

@@ -6,6 +6,7 @@
 
 #include "catalog/namespace.h"
 #include "mb/pg_wchar.h"
+#include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
@@ -46,24 +47,24 @@ header_key_id(const uint8 *header)
 	return (int32) ((uint32) header[2] << 24 | header[3] << 16 | header[4] << 8 | header[5]);
 }
 
-/* The header comes first; its place is left free. */
-static void
+/* The header comes first; its place is left free. False when a part is too long. */
+static bool
 place_aad(const PlatformSecretPlace *place, PlatformAadBuffer *aad)
 {
 	const char *pointer = place->pointer == NULL ? "" : place->pointer;
-	size_t		length = strlen(pointer);
+	size_t		pointer_length = strlen(pointer);
+	size_t		purpose_length = strlen(place->purpose);
 
-	platform_require_purpose(place->purpose);
-	if (length > PLATFORM_POINTER_MAX)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("pointer of a secret cannot have more than %d bytes", PLATFORM_POINTER_MAX)));
+	if (purpose_length < 1 || purpose_length > PLATFORM_PURPOSE_MAX ||
+		pointer_length > PLATFORM_POINTER_MAX)
+		return false;
 	aad->length = HEADER_SIZE;
 	platform_aad_append_part(aad, PLATFORM_AAD_LABEL, strlen(PLATFORM_AAD_LABEL));
-	platform_aad_append_part(aad, place->purpose, strlen(place->purpose));
+	platform_aad_append_part(aad, place->purpose, purpose_length);
 	platform_aad_append_part(aad, place->organization->data, UUID_LEN);
 	platform_aad_append_part(aad, place->row->data, UUID_LEN);
-	platform_aad_append_part(aad, pointer, length);
+	platform_aad_append_part(aad, pointer, pointer_length);
+	return true;
 }
 
 /* ---- envelopes ---- */
@@ -148,7 +149,13 @@ platform_secret_encrypt(const PlatformSecretPlace *place, const void *plain, siz
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("secret is too long")));
-	place_aad(place, &aad);
+	if (!place_aad(place, &aad))
+	{
+		platform_require_purpose(place->purpose);
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("pointer of a secret cannot have more than %d bytes", PLATFORM_POINTER_MAX)));
+	}
 	result = palloc(VARHDRSZ + PLATFORM_BASE64URL_ENCODED(size));
 	envelope = size <= sizeof(small) ? small : palloc(size);
 
@@ -196,9 +203,13 @@ envelope_fault(const uint8 *envelope, int size)
 	return KEY_OK;
 }
 
-bool
-platform_secret_try_decrypt(const PlatformSecretPlace *place, const char *text, size_t length,
-							PlatformPlaintext *plain, PlatformKeyFault *fault)
+/*
+ * Opens an envelope into a chunk of memory with room before the plaintext and a
+ * zero after it. NULL with the fault.
+ */
+static char *
+open_envelope(const PlatformSecretPlace *place, const char *text, size_t length,
+			  size_t room, size_t *plain_length, PlatformKeyFault *fault)
 {
 	uint8	   *envelope = NULL;
 	int			size = read_envelope(text, length, &envelope);
@@ -207,42 +218,57 @@ platform_secret_try_decrypt(const PlatformSecretPlace *place, const char *text, 
 	const uint8 *nonce;
 	const uint8 *sealed;
 	PlatformAadBuffer aad;
-	bool		authentic;
+	uint8	   *plain;
+	char	   *chunk;
 
-	plain->bytes = NULL;
-	plain->length = 0;
-	if (reason == KEY_MALFORMED)
-		return platform_key_fault(fault, reason, "value is not an encrypted secret", NULL, NULL);
-	if (reason == KEY_UNSUPPORTED)
-		return platform_key_fault(fault, reason, "format of the encrypted secret is not supported",
-								  NULL, NULL);
-	place_aad(place, &aad);
+	if (reason != KEY_OK)
+	{
+		platform_key_fault(fault, reason, reason == KEY_MALFORMED ?
+						   "value is not an encrypted secret" :
+						   "format of the encrypted secret is not supported", NULL, NULL);
+		return NULL;
+	}
+	if (!place_aad(place, &aad))
+	{
+		platform_key_fault(fault, KEY_MALFORMED, "no secret can be in that place",
+						   "Its purpose or its pointer is too long.", NULL);
+		return NULL;
+	}
 	memcpy(aad.bytes, envelope, HEADER_SIZE);
 	key = platform_data_key_find(place->organization, place->purpose, DATA_KEY_SECRET,
 								 header_key_id(envelope), fault);
 	if (key == NULL)
-		return false;
+		return NULL;
 
 	nonce = envelope + HEADER_SIZE;
 	sealed = nonce + nonce_size(envelope[1]);
 	size -= (int) (sealed - envelope);
-	plain->length = size - PLATFORM_AEAD_TAG_SIZE;
-	plain->bytes = palloc(plain->length + 1);
-	authentic = envelope[1] == SUITE_XAES ?
-		platform_xaes_open(key->bytes, key->mask, nonce, platform_aad(&aad), sealed, size,
-						   (uint8 *) plain->bytes) :
-		platform_gcm_open(key->bytes, nonce, platform_aad(&aad), sealed, size,
-						  (uint8 *) plain->bytes);
-	plain->bytes[plain->length] = '\0';
-	pfree(envelope);
-	if (authentic)
-	{
+	*plain_length = size - PLATFORM_AEAD_TAG_SIZE;
+	chunk = palloc(room + *plain_length + 1);
+	plain = (uint8 *) chunk + room;
+	plain[*plain_length] = '\0';
+	if (envelope[1] == SUITE_XAES ?
+		platform_xaes_open(key->bytes, key->mask, nonce, platform_aad(&aad), sealed, size, plain) :
+		platform_gcm_open(key->bytes, nonce, platform_aad(&aad), sealed, size, plain))
 		fault->reason = KEY_OK;
-		return true;
+	else
+	{
+		pfree(chunk);
+		chunk = NULL;
+		platform_key_fault(fault, KEY_NOT_AUTHENTIC, "secret cannot be decrypted",
+						   "It was changed, or it belongs to another place or key.", NULL);
 	}
-	platform_secret_wipe(plain);
-	return platform_key_fault(fault, KEY_NOT_AUTHENTIC, "secret cannot be decrypted",
-							  "It was changed, or it belongs to another place or key.", NULL);
+	pfree(envelope);
+	return chunk;
+}
+
+bool
+platform_secret_try_decrypt(const PlatformSecretPlace *place, const char *text, size_t length,
+							PlatformPlaintext *plain, PlatformKeyFault *fault)
+{
+	plain->length = 0;
+	plain->bytes = open_envelope(place, text, length, 0, &plain->length, fault);
+	return plain->bytes != NULL;
 }
 
 PlatformPlaintext
@@ -353,30 +379,50 @@ platform_secret_to_text(PlatformPlaintext *plain, text **result)
 {
 	char	   *bytes = plain->bytes;
 	size_t		length = plain->length;
-	bool		valid;
+	bool		valid = pg_verify_mbstr(encoding_is_utf8() ? GetDatabaseEncoding() : PG_UTF8,
+										bytes, (int) length, true);
 
-	if (!encoding_is_utf8() && length > 0)
-	{
-		valid = pg_verify_mbstr(PG_UTF8, bytes, (int) length, true);
-		bytes = valid ? convert(bytes, length, PG_UTF8, GetDatabaseEncoding(), &length) : NULL;
-		valid = bytes != NULL;
-	}
-	else
-		valid = pg_verify_mbstr(GetDatabaseEncoding(), bytes, (int) length, true);
-
+	if (valid && !encoding_is_utf8() && length > 0)
+		bytes = convert(bytes, length, PG_UTF8, GetDatabaseEncoding(), &length);
+	valid = valid && bytes != NULL;
 	if (valid)
+		*result = cstring_to_text_with_len(bytes, (int) length);
+	if (bytes != NULL && bytes != plain->bytes)
 	{
-		*result = palloc(VARHDRSZ + length);
-		SET_VARSIZE(*result, VARHDRSZ + length);
-		memcpy(VARDATA(*result), bytes, length);
-		if (bytes != plain->bytes)
-		{
-			platform_wipe(bytes, length);
-			pfree(bytes);
-		}
+		platform_wipe(bytes, length);
+		pfree(bytes);
 	}
 	platform_secret_wipe(plain);
 	return valid;
+}
+
+text *
+platform_secret_try_decrypt_text(const PlatformSecretPlace *place,
+								 const char *envelope, size_t length, PlatformKeyFault *fault)
+{
+	PlatformPlaintext plain;
+	size_t		size;
+	char	   *chunk;
+	text	   *result = NULL;
+
+	if (encoding_is_utf8())
+	{
+		/* without a copy: the room before it is the text's header */
+		chunk = open_envelope(place, envelope, length, VARHDRSZ, &size, fault);
+		if (chunk == NULL)
+			return NULL;
+		SET_VARSIZE(chunk, VARHDRSZ + size);
+		if (pg_verify_mbstr(GetDatabaseEncoding(), VARDATA(chunk), (int) size, true))
+			return (text *) chunk;
+		platform_wipe(VARDATA(chunk), size);
+	}
+	else if (!platform_secret_try_decrypt(place, envelope, length, &plain, fault))
+		return NULL;
+	else if (platform_secret_to_text(&plain, &result))
+		return result;
+	platform_key_fault(fault, KEY_BAD_ENCODING,
+					   "secret is not a text of this database's encoding", NULL, NULL);
+	return NULL;
 }
 
 void

@@ -83,10 +83,15 @@ extern text *platform_secret_reencrypt(const PlatformSecretPlace *place,
 									   const char *envelope, size_t length);
 
 /*
- * Text is kept in UTF-8: from and to the database's encoding. False when the
- * plaintext cannot be a text of this database; it is wiped then.
+ * Texts are kept in UTF-8: from and to the database's encoding. Decrypting
+ * answers NULL with the fault, KEY_BAD_ENCODING among them.
  */
 extern text *platform_secret_encrypt_text(const PlatformSecretPlace *place, const text *plain);
+extern text *platform_secret_try_decrypt_text(const PlatformSecretPlace *place,
+											  const char *envelope, size_t length,
+											  PlatformKeyFault *fault);
+
+/* Makes a text of a plaintext and wipes that; false when it can be none. */
 extern bool platform_secret_to_text(PlatformPlaintext *plain, text **result);
 
 /* The text in UTF-8, a copy to be wiped; 22P05 when that is not possible. */

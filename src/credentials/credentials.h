@@ -26,9 +26,10 @@ typedef void (*SecretVisitor) (const SecretColumn *column, const PlatformSecretP
 /*
  * Visits the secrets of the columns that are listed, as the caller; of one
  * organization, or of all for NULL; of one purpose, or of all. Columns that are
- * not there are passed over. Returns the number of columns that were.
+ * not there, or of no use, are passed over with a warning. True when there are
+ * any and all were looked through.
  */
-extern int	platform_scan_secrets(const pg_uuid_t *organization, const char *purpose,
+extern bool platform_scan_secrets(const pg_uuid_t *organization, const char *purpose,
 								  SecretVisitor visit, void *arg);
 
 #endif							/* PLATFORM_CREDENTIALS_H */

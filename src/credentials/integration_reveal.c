@@ -38,8 +38,6 @@ static text *
 open_text(const Show *show, const char *pointer, const DocumentLeaf *leaf, PlatformKeyFault *fault)
 {
 	PlatformSecretPlace place = platform_integration_place(show->row, show->column, pointer);
-	PlatformPlaintext plain;
-	text	   *result;
 
 	if (leaf->kind == LEAF_TEXT)
 	{
@@ -47,15 +45,7 @@ open_text(const Show *show, const char *pointer, const DocumentLeaf *leaf, Platf
 						   "Run platform.reencrypt_credentials().");
 		return NULL;
 	}
-	if (!platform_secret_try_decrypt(&place, leaf->text, leaf->length, &plain, fault))
-		return NULL;
-	if (!platform_secret_to_text(&plain, &result))
-	{
-		platform_key_fault(fault, KEY_MALFORMED,
-						   "secret is not a text of this database's encoding", NULL, NULL);
-		return NULL;
-	}
-	return result;
+	return platform_secret_try_decrypt_text(&place, leaf->text, leaf->length, fault);
 }
 
 /* A DocumentVisitor; also for columns, whose pointer is NULL. */

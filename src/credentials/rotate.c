@@ -317,7 +317,7 @@ static void
 require_unused(const pg_uuid_t *organization, const char *purpose, int32 key_id)
 {
 	KeyUse		use = {key_id, 0};
-	int			columns = platform_scan_secrets(organization, purpose, count_use, &use);
+	bool		complete = platform_scan_secrets(organization, purpose, count_use, &use);
 
 	if (use.secrets > 0)
 		ereport(ERROR,
@@ -325,12 +325,12 @@ require_unused(const pg_uuid_t *organization, const char *purpose, int32 key_id)
 				 errmsg("data keys of purpose \"%s\" are in use", purpose),
 				 errdetail("%lld secrets could not be read any more.", (long long) use.secrets),
 				 errhint("Re-encrypt them first, or pass force => true to give them up.")));
-	if (columns == 0)
+	if (!complete)
 		ereport(ERROR,
 				(errcode(ERRCODE_PLATFORM_WRONG_STATE),
 				 errmsg("cannot tell whether data keys of purpose \"%s\" are in use", purpose),
-				 errdetail("No column with that purpose is listed in platform.secret_columns."),
-				 errhint("List it there, or pass force => true.")));
+				 errdetail("No column with that purpose is listed in platform.secret_columns, or one cannot be looked through."),
+				 errhint("Correct the list, or pass force => true.")));
 }
 
 PG_FUNCTION_INFO_V1(platform_destroy_data_key);

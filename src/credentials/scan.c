@@ -180,16 +180,33 @@ scan_column(ColumnScan *scan, Oid type, const pg_uuid_t *organization)
 	SPI_freeplan(plan);
 }
 
-int
+/* Is the column there, and of a type that can be looked through? Warns if not. */
+static bool
+column_is_usable(const SecretColumn *column, Oid type, bool keyed)
+{
+	if (keyed && (type == TEXTOID || type == VARCHAROID || type == JSONBOID))
+		return true;
+	ereport(WARNING,
+			(errcode(ERRCODE_WARNING),
+			 errmsg("column \"%s\" of table %s cannot be looked through", column->name, column->table),
+			 errdetail("platform.secret_columns lists columns of type text or jsonb, in tables with columns id and organization_id of type uuid.")));
+	return false;
+}
+
+bool
 platform_scan_secrets(const pg_uuid_t *organization, const char *purpose,
 					  SecretVisitor visit, void *arg)
 {
 	static PlatformQuery find =
 		PLATFORM_QUERY(QUERY_READ | QUERY_LATEST,
 					   "SELECT pg_catalog.format('%I.%I', c.schema_name, c.table_name),"
-					   " c.column_name, c.purpose, a.atttypid"
+					   " c.column_name, c.purpose, COALESCE(a.atttypid, 0::pg_catalog.oid),"
+					   " (SELECT pg_catalog.count(*) OPERATOR(pg_catalog.=) 2 FROM pg_catalog.pg_attribute k"
+					   " WHERE k.attrelid OPERATOR(pg_catalog.=) a.attrelid"
+					   " AND (k.attname OPERATOR(pg_catalog.=) 'id' OR k.attname OPERATOR(pg_catalog.=) 'organization_id')"
+					   " AND k.atttypid OPERATOR(pg_catalog.=) 'pg_catalog.uuid'::pg_catalog.regtype)"
 					   " FROM platform.secret_columns c"
-					   " JOIN pg_catalog.pg_attribute a"
+					   " LEFT JOIN pg_catalog.pg_attribute a"
 					   " ON a.attrelid OPERATOR(pg_catalog.=) pg_catalog.to_regclass("
 					   "pg_catalog.format('%I.%I', c.schema_name, c.table_name))"
 					   " AND a.attname OPERATOR(pg_catalog.=) c.column_name::pg_catalog.name"
@@ -201,12 +218,15 @@ platform_scan_secrets(const pg_uuid_t *organization, const char *purpose,
 	bool		nulls[1] = {purpose == NULL};
 	SecretColumn *columns;
 	Oid		   *types;
+	bool	   *keyed;
 	int			count;
+	int			visited = 0;
 
 	platform_query_begin();
 	count = (int) platform_query_run(&find, values, nulls);
 	columns = palloc(sizeof(SecretColumn) * Max(count, 1));
 	types = palloc(sizeof(Oid) * Max(count, 1));
+	keyed = palloc(sizeof(bool) * Max(count, 1));
 	for (int i = 0; i < count; i++)
 	{
 		bool		isnull;
@@ -215,13 +235,17 @@ platform_scan_secrets(const pg_uuid_t *organization, const char *purpose,
 		columns[i].name = platform_row_cstring(i, 2);
 		columns[i].purpose = platform_row_cstring(i, 3);
 		types[i] = DatumGetObjectId(platform_row_datum(i, 4, &isnull));
+		keyed[i] = platform_row_bool(i, 5);
 	}
 	for (int i = 0; i < count; i++)
 	{
 		ColumnScan	scan = {.column = &columns[i], .visit = visit, .arg = arg};
 
+		if (!column_is_usable(&columns[i], types[i], keyed[i]))
+			continue;
 		scan_column(&scan, types[i], organization);
+		visited++;
 	}
 	platform_query_end();
-	return count;
+	return count > 0 && visited == count;
 }

@@ -65,24 +65,23 @@ PG_FUNCTION_INFO_V1(platform_decrypt_secret);
  * What was encrypted, given the same place. NULL for a NULL envelope. EXECUTE
  * is the grant; members act for their own organization. Errors: 42501; 22004;
  * 22023 no envelope; XX001 not authentic; 42704 unknown data key; PT410
- * destroyed; F0000 no root key, or a wrong one.
+ * destroyed; F0000 no root key, or a wrong one; 22P05 no text of this database.
  */
 Datum
 platform_decrypt_secret(PG_FUNCTION_ARGS)
 {
 	PlatformSecretPlace place = place_arguments(fcinfo);
-	PlatformPlaintext plain;
+	PlatformKeyFault fault;
 	text	   *envelope;
 	text	   *result;
 
 	if (PG_ARGISNULL(3))
 		PG_RETURN_NULL();
 	envelope = PG_GETARG_TEXT_PP(3);
-	plain = platform_secret_decrypt(&place, VARDATA_ANY(envelope), VARSIZE_ANY_EXHDR(envelope));
-	if (!platform_secret_to_text(&plain, &result))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
-				 errmsg("secret is not a text of this database's encoding")));
+	result = platform_secret_try_decrypt_text(&place, VARDATA_ANY(envelope),
+											  VARSIZE_ANY_EXHDR(envelope), &fault);
+	if (result == NULL)
+		platform_key_fault_raise(&fault);
 	PG_RETURN_TEXT_P(result);
 }
 
@@ -102,10 +101,7 @@ Datum
 platform_try_decrypt_secret(PG_FUNCTION_ARGS)
 {
 	PlatformSecretPlace place = place_arguments(fcinfo);
-	const char *reason = NULL;
-	PlatformPlaintext plain;
 	PlatformKeyFault fault;
-	text	   *result = NULL;
 	TupleDesc	descriptor;
 	Datum		values[2] = {0};
 	bool		nulls[2] = {true, true};
@@ -115,22 +111,15 @@ platform_try_decrypt_secret(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(3))
 	{
 		text	   *envelope = PG_GETARG_TEXT_PP(3);
+		text	   *result = platform_secret_try_decrypt_text(&place, VARDATA_ANY(envelope),
+															  VARSIZE_ANY_EXHDR(envelope), &fault);
 
-		if (!platform_secret_try_decrypt(&place, VARDATA_ANY(envelope),
-										 VARSIZE_ANY_EXHDR(envelope), &plain, &fault))
-			reason = platform_key_reason_name(fault.reason);
-		else if (!platform_secret_to_text(&plain, &result))
-			reason = "BAD_ENCODING";
-	}
-	if (result != NULL)
-	{
-		nulls[0] = false;
-		values[0] = PointerGetDatum(result);
-	}
-	if (reason != NULL)
-	{
-		nulls[1] = false;
-		values[1] = CStringGetTextDatum(reason);
+		nulls[0] = result == NULL;
+		nulls[1] = result != NULL;
+		if (result != NULL)
+			values[0] = PointerGetDatum(result);
+		else
+			values[1] = CStringGetTextDatum(platform_key_reason_name(fault.reason));
 	}
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
 }

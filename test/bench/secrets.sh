@@ -3,8 +3,8 @@
 # beside an empty C function, and beside pgcrypto's AES-CBC, which authenticates nothing.
 #
 # First one organization, so that its key is the one that was used last; then 64 of
-# them in turn, and 1000, which is more than a session keeps unwrapped. At the end
-# what a table of secrets costs to re-encrypt, beside a plain UPDATE of its rows.
+# them in turn, and 1000, which is more than a session keeps unwrapped. What it
+# costs to re-encrypt a table: reencrypt.sh.
 . "$(dirname "$0")/lib.sh"
 
 ROWS=100000

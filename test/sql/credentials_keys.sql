@@ -13,8 +13,7 @@ CREATE SCHEMA credentials_keys;
 CREATE TABLE credentials_keys.vault (id uuid, organization_id uuid, secret text, document jsonb);
 INSERT INTO platform.secret_columns (schema_name, table_name, column_name, purpose) VALUES
 	('credentials_keys', 'vault', 'secret', 'vault.secret'),
-	('credentials_keys', 'vault', 'document', 'vault.document'),
-	('credentials_keys', 'missing', 'secret', 'vault.secret');
+	('credentials_keys', 'vault', 'document', 'vault.document');
 INSERT INTO credentials_keys.vault
 SELECT id, o, platform.encrypt_secret(o, 'vault.secret', id, 'secret ' || n),
 	jsonb_build_object('sid', 'AC' || n,
@@ -76,7 +75,13 @@ SELECT kind, purpose, state, usable, reason, encryptions FROM platform.key_statu
 SELECT platform.rotate_data_key(:other, 'vault.first') > 0 AS made, (SELECT count(*) FROM platform.data_keys WHERE purpose = 'vault.first') AS before;
 SELECT state FROM platform.data_keys WHERE purpose = 'vault.first';
 
--- destroying: not while secrets need it
+-- destroying: not while secrets need it, nor while it cannot be known
+INSERT INTO platform.secret_columns (schema_name, table_name, column_name, purpose) VALUES
+	('credentials_keys', 'missing', 'secret', 'vault.secret'), ('credentials_keys', 'vault', 'id', 'vault.secret');
+SELECT platform.destroy_data_key(:org, 'vault.secret', 1, force => true);
+SELECT platform.destroy_data_key(:org, 'vault.secret', platform.rotate_data_key(:org, 'vault.secret'));
+SELECT table_name, column_name, secrets FROM platform.verify_secrets(:org) WHERE column_name <> 'document';
+DELETE FROM platform.secret_columns WHERE column_name = 'id' OR table_name = 'missing';
 SELECT platform.destroy_data_key(:org, 'vault.secret', :old);
 UPDATE credentials_keys.vault SET secret = platform.reencrypt_secret(organization_id, 'vault.secret', id, secret) WHERE organization_id = :org;
 SELECT platform.destroy_data_key(:org, 'vault.secret', :old);

@@ -8,7 +8,7 @@ use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init(extra => [ '--encoding=UTF8', '--locale=C' ]);
-$node->append_conf('postgresql.conf', "platform.root_key_command_timeout = 1s\nlog_min_messages = warning\n");
+$node->append_conf('postgresql.conf', "platform.root_key_command_timeout = 1s\nmax_prepared_transactions = 5\nlog_min_messages = warning\n");
 $node->start;
 my $dir = PostgreSQL::Test::Utils::tempdir;
 my $file = "$dir/root_key";
@@ -190,8 +190,28 @@ like(ask(q{SELECT string_agg(DISTINCT reason || ': ' || detail, ' ') FROM platfo
 write_key(0600, "1:" . $key[6] x 32);
 like(fails("SELECT platform.decrypt_secret($place, envelope) FROM kept", 'restored'), qr/F0000: root key version 1 is not the one that this database was set up with/, 'with another');
 
-# ---- the warning at 2^30 ----
+# ---- another encoding ----
 write_key(0600, line(1));
+ask("CREATE DATABASE latin1 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0");
+ask('CREATE EXTENSION platform; SELECT platform.install()', 'latin1');
+my $utf8 = ask("SELECT platform.encrypt_secret($place, U&'Gr\\00f6\\00dfe'), platform.encrypt_secret($place, U&'\\79d8\\5bc6')");
+my ($german, $japanese) = split /\|/, $utf8;
+$node->command_ok([ 'sh', '-c', join(' ', 'pg_dump', '-h', $node->host, '-p', $node->port, '-a', '-t', 'platform.root_keys', '-t', 'platform.data_keys', 'postgres',
+	'|', 'psql', '-X', '-q', '-h', $node->host, '-p', $node->port, '-v', 'ON_ERROR_STOP=1', 'latin1') ], 'keys go to a database in LATIN1');
+is(ask("SELECT platform.decrypt_secret($place, '$german') = chr(71) || 'r' || chr(246) || chr(223) || 'e', length(platform.decrypt_secret($place, '$german'))", 'latin1'), 't|5', 'secrets are in UTF-8, whatever the database is in');
+is(ask("SELECT reason FROM platform.try_decrypt_secret($place, '$japanese')", 'latin1'), 'BAD_ENCODING', 'what it cannot hold has a reason');
+like(fails("SELECT platform.decrypt_secret($place, '$japanese')", 'latin1'), qr/22P05: secret is not a text of this database's encoding/, 'or an error');
+is(ask("SELECT platform.secret_index('00000000-0000-0000-0000-000000000000', 'test.index', chr(246)) IS NOT NULL, platform.decrypt_secret($place, platform.encrypt_secret($place, chr(246))) = chr(246)", 'latin1'), 't|t', 'and back');
+
+# ---- a key made in a prepared transaction may be rolled back ----
+my $kept = ask(q{BEGIN; SELECT length(platform.encrypt_secret('00000000-0000-0000-0000-000000000000', 'test.prepared', '00000000-0000-4000-8000-000000000001', 'x')); PREPARE TRANSACTION 'p';
+	ROLLBACK PREPARED 'p';
+	SELECT platform.decrypt_secret('00000000-0000-0000-0000-000000000000', 'test.prepared', '00000000-0000-4000-8000-000000000001',
+		platform.encrypt_secret('00000000-0000-0000-0000-000000000000', 'test.prepared', '00000000-0000-4000-8000-000000000001', 'kept'))});
+like($kept, qr/kept$/, 'and is not used any more then');
+is(ask("SELECT count(*) FROM platform.data_keys WHERE purpose = 'test.prepared'"), '1', 'a new one was made');
+
+# ---- the warning at 2^30 ----
 $error = fails("UPDATE platform.data_key_counts SET encryptions = (1::bigint << 30) - 1;\nSET platform.secret_suite = 'aes-256-gcm';\nSELECT platform.encrypt_secret($place, 'x');\nSELECT platform.encrypt_secret($place, 'x')");
 like($error, qr/WARNING:.*data key \d+ has encrypted 2\^30 times/, 'warns at 2^30');
 is(scalar(() = $error =~ /WARNING/g), 1, 'once');
