@@ -209,18 +209,6 @@ platform_data_key_unwrap(const PlatformDataKeyRow *row, const PlatformRootKey *r
 
 /* ---- reading ---- */
 
-/* The bytes of a bytea column that has that length. */
-static const uint8 *
-row_bytes(uint64 row, int column, Size length)
-{
-	bool		isnull;
-	bytea	   *value = DatumGetByteaPP(platform_row_datum(row, column, &isnull));
-
-	if (isnull || VARSIZE_ANY_EXHDR(value) != length)
-		elog(ERROR, "unexpected length of a key");
-	return (const uint8 *) VARDATA_ANY(value);
-}
-
 static KeySlot *
 key_unknown(const PlatformDataKeyRow *row, PlatformKeyFault *fault)
 {
@@ -303,8 +291,8 @@ load_slot(PlatformDataKeyRow *row, PlatformKeyFault *fault)
 	platform_row_datum(0, 4, &destroyed);
 	if (!destroyed)
 	{
-		memcpy(wrapped, row_bytes(0, 4, sizeof(wrapped)), sizeof(wrapped));
-		memcpy(check_value, row_bytes(0, 5, sizeof(check_value)), sizeof(check_value));
+		platform_row_bytes(0, 4, wrapped, sizeof(wrapped));
+		platform_row_bytes(0, 5, check_value, sizeof(check_value));
 	}
 	platform_query_end();
 	if (destroyed)
@@ -404,24 +392,39 @@ platform_data_key_mutex(const pg_uuid_t *organization, const char *purpose)
 
 /* ---- making ---- */
 
-static bool
-read_active_root(int32 *version, uint8 *check_value)
+bool
+platform_root_key_recorded(int32 version, PlatformRootKeyRecord *record)
 {
 	static PlatformQuery find =
 		PLATFORM_QUERY(QUERY_READ | QUERY_LATEST | QUERY_OWNER,
-					   "SELECT version, check_value FROM platform.root_keys"
-					   " WHERE state OPERATOR(pg_catalog.=) 'active'");
+					   "SELECT version, state OPERATOR(pg_catalog.=) 'active', check_value"
+					   " FROM platform.root_keys"
+					   " WHERE version OPERATOR(pg_catalog.=) $1"
+					   " OR ($1 OPERATOR(pg_catalog.=) 0 AND state OPERATOR(pg_catalog.=) 'active')",
+					   INT4OID);
+	Datum		values[1] = {Int32GetDatum(version)};
 
-	if (platform_query_run(&find, NULL, NULL) == 0)
+	if (platform_query_run(&find, values, NULL) == 0)
 		return false;
-	*version = platform_row_int32(0, 1);
-	memcpy(check_value, row_bytes(0, 2, PLATFORM_CHECK_VALUE_SIZE), PLATFORM_CHECK_VALUE_SIZE);
+	record->version = platform_row_int32(0, 1);
+	record->active = platform_row_bool(0, 2);
+	platform_row_bytes(0, 3, record->check_value, sizeof(record->check_value));
 	return true;
 }
 
-/* Records the check value of the first root key. */
+Datum
+platform_check_value_datum(const uint8 *check_value)
+{
+	bytea	   *value = palloc(VARHDRSZ + PLATFORM_CHECK_VALUE_SIZE);
+
+	SET_VARSIZE(value, VARHDRSZ + PLATFORM_CHECK_VALUE_SIZE);
+	memcpy(VARDATA(value), check_value, PLATFORM_CHECK_VALUE_SIZE);
+	return PointerGetDatum(value);
+}
+
+/* Records the newest root key of the source as the first of this database. */
 static void
-record_first_root(int32 *version, uint8 *check_value)
+record_first_root(PlatformRootKeyRecord *record)
 {
 	static PlatformQuery insert =
 		PLATFORM_QUERY(QUERY_OWNER,
@@ -430,37 +433,34 @@ record_first_root(int32 *version, uint8 *check_value)
 					   INT4OID, BYTEAOID);
 	PlatformKeyFault fault;
 	const PlatformRootKey *root;
-	bytea	   *value = palloc(VARHDRSZ + PLATFORM_CHECK_VALUE_SIZE);
 	Datum		values[2];
 
 	platform_data_key_mutex(&platform_nil_uuid, "root");
-	if (read_active_root(version, check_value))
+	if (platform_root_key_recorded(0, record))
 		return;
 	root = platform_root_key_find(0, &fault);
 	if (root == NULL)
 		platform_key_fault_raise(&fault);
-	*version = root->version;
-	memcpy(check_value, root->check_value, PLATFORM_CHECK_VALUE_SIZE);
-	SET_VARSIZE(value, VARHDRSZ + PLATFORM_CHECK_VALUE_SIZE);
-	memcpy(VARDATA(value), check_value, PLATFORM_CHECK_VALUE_SIZE);
-	values[0] = Int32GetDatum(*version);
-	values[1] = PointerGetDatum(value);
+	record->version = root->version;
+	record->active = true;
+	memcpy(record->check_value, root->check_value, sizeof(record->check_value));
+	values[0] = Int32GetDatum(record->version);
+	values[1] = platform_check_value_datum(record->check_value);
 	platform_query_run(&insert, values, NULL);
 }
 
 const PlatformRootKey *
 platform_root_key_active(void)
 {
+	PlatformRootKeyRecord record;
 	PlatformKeyFault fault;
 	const PlatformRootKey *root;
-	uint8		check_value[PLATFORM_CHECK_VALUE_SIZE];
-	int32		version;
 
 	platform_query_begin();
-	if (!read_active_root(&version, check_value))
-		record_first_root(&version, check_value);
+	if (!platform_root_key_recorded(0, &record))
+		record_first_root(&record);
 	platform_query_end();
-	root = platform_root_key_checked(version, check_value, &fault);
+	root = platform_root_key_checked(record.version, record.check_value, &fault);
 	if (root == NULL)
 		platform_key_fault_raise(&fault);
 	return root;

@@ -92,6 +92,22 @@ extern void platform_root_keys_exclude(void);
 extern void platform_data_key_mutex(const pg_uuid_t *organization, const char *purpose);
 
 /*
+ * What root_keys has of a version, or of the active one for version 0; false when
+ * there is none. Inside a query.
+ */
+typedef struct PlatformRootKeyRecord
+{
+	int32		version;
+	bool		active;
+	uint8		check_value[PLATFORM_CHECK_VALUE_SIZE];
+} PlatformRootKeyRecord;
+
+extern bool platform_root_key_recorded(int32 version, PlatformRootKeyRecord *record);
+
+/* The check value as a bytea. */
+extern Datum platform_check_value_datum(const uint8 *check_value);
+
+/*
  * The root key that wraps new data keys; the first one is recorded with its
  * check value.  Raises what is the matter.
  */

@@ -221,6 +221,16 @@ platform_row_timestamptz_or(uint64 row, int column, TimestampTz otherwise)
 	return isnull ? otherwise : DatumGetTimestampTz(value);
 }
 
+void
+platform_row_bytes(uint64 row, int column, void *bytes, Size length)
+{
+	bytea	   *value = DatumGetByteaPP(row_datum_not_null(row, column));
+
+	if (VARSIZE_ANY_EXHDR(value) != length)
+		elog(ERROR, "unexpected length of column %d", column);
+	memcpy(bytes, VARDATA_ANY(value), length);
+}
+
 char *
 platform_row_cstring(uint64 row, int column)
 {

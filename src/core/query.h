@@ -78,6 +78,9 @@ extern int64 platform_row_int64_or(uint64 row, int column, int64 otherwise);
 extern pg_uuid_t platform_row_uuid(uint64 row, int column);
 extern TimestampTz platform_row_timestamptz_or(uint64 row, int column, TimestampTz otherwise);
 
+/* Copies a bytea that has exactly that length. */
+extern void platform_row_bytes(uint64 row, int column, void *bytes, Size length);
+
 /* Copies outlive the query; NULL for a null. */
 extern char *platform_row_cstring(uint64 row, int column);
 extern Datum platform_row_datum_copy(uint64 row, int column, bool *isnull);

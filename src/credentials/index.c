@@ -4,8 +4,8 @@
  */
 #include "core/platform.h"
 
-#include "access/xlog.h"
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "utils/builtins.h"
 
 #include "core/argument.h"

@@ -65,31 +65,16 @@ platform_generate_root_key(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(result);
 }
 
-/* What the tables say of a version, 0: the active one. */
+/* What the tables, if there are any, have of a version, or of the active one for 0. */
 static bool
-recorded_key(int32 *version, uint8 *check_value)
+recorded_key(int32 version, PlatformRootKeyRecord *record)
 {
-	static PlatformQuery find =
-		PLATFORM_QUERY(QUERY_READ | QUERY_LATEST | QUERY_OWNER,
-					   "SELECT version, check_value FROM platform.root_keys"
-					   " WHERE version OPERATOR(pg_catalog.=) $1"
-					   " OR ($1 OPERATOR(pg_catalog.=) 0 AND state OPERATOR(pg_catalog.=) 'active')",
-					   INT4OID);
-	Datum		values[1] = {Int32GetDatum(*version)};
-	bool		found = false;
+	bool		found;
 
 	if (!platform_module_installed(&platform_keys_module))
 		return false;
 	platform_query_begin();
-	if (platform_query_run(&find, values, NULL) > 0)
-	{
-		bool		isnull;
-		bytea	   *value = DatumGetByteaPP(platform_row_datum(0, 2, &isnull));
-
-		found = true;
-		*version = platform_row_int32(0, 1);
-		memcpy(check_value, VARDATA_ANY(value), PLATFORM_CHECK_VALUE_SIZE);
-	}
+	found = platform_root_key_recorded(version, record);
 	platform_query_end();
 	return found;
 }
@@ -109,7 +94,7 @@ Datum
 platform_unlock(PG_FUNCTION_ARGS)
 {
 	int32		version = PG_ARGISNULL(1) ? 0 : PG_GETARG_INT32(1);
-	uint8		check_value[PLATFORM_CHECK_VALUE_SIZE];
+	PlatformRootKeyRecord record;
 	PlatformKeyFault fault;
 	bytea	   *key;
 	bool		recorded;
@@ -128,11 +113,11 @@ platform_unlock(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("version of a root key must be 1 or more")));
-	recorded = recorded_key(&version, check_value);
+	recorded = recorded_key(version, &record);
 	if (version == 0)
-		version = 1;
+		version = recorded ? record.version : 1;
 	if (platform_root_key_unlock(version, (const uint8 *) VARDATA_ANY(key),
-								 recorded ? check_value : NULL, &fault) == NULL)
+								 recorded ? record.check_value : NULL, &fault) == NULL)
 		platform_key_fault_raise(&fault);
 	PG_RETURN_INT32(version);
 }

@@ -26,11 +26,6 @@
 static bool
 activate_root(const PlatformRootKey *key)
 {
-	static PlatformQuery recorded =
-		PLATFORM_QUERY(QUERY_READ | QUERY_LATEST,
-					   "SELECT state OPERATOR(pg_catalog.=) 'active', check_value"
-					   " FROM platform.root_keys WHERE version OPERATOR(pg_catalog.=) $1",
-					   INT4OID);
 	static PlatformQuery retire =
 		PLATFORM_QUERY(QUERY_LATEST,
 					   "UPDATE platform.root_keys SET state = 'decrypt_only', retired_at = pg_catalog.now()"
@@ -40,20 +35,15 @@ activate_root(const PlatformRootKey *key)
 					   "INSERT INTO platform.root_keys (version, check_value, state) VALUES ($1, $2, 'active')"
 					   " ON CONFLICT (version) DO UPDATE SET state = 'active', retired_at = NULL",
 					   INT4OID, BYTEAOID);
-	bytea	   *value = palloc(VARHDRSZ + PLATFORM_CHECK_VALUE_SIZE);
-	Datum		values[2] = {Int32GetDatum(key->version), PointerGetDatum(value)};
+	PlatformRootKeyRecord record;
+	PlatformKeyFault fault;
+	Datum		values[2] = {Int32GetDatum(key->version), platform_check_value_datum(key->check_value)};
 
-	SET_VARSIZE(value, VARHDRSZ + PLATFORM_CHECK_VALUE_SIZE);
-	memcpy(VARDATA(value), key->check_value, PLATFORM_CHECK_VALUE_SIZE);
-	if (platform_query_run(&recorded, values, NULL) > 0)
+	if (platform_root_key_recorded(key->version, &record))
 	{
-		PlatformKeyFault fault;
-		bool		isnull;
-		bytea	   *expected = DatumGetByteaPP(platform_row_datum(0, 2, &isnull));
-
-		if (platform_row_bool(0, 1))
+		if (record.active)
 			return false;
-		if (platform_root_key_checked(key->version, (uint8 *) VARDATA_ANY(expected), &fault) == NULL)
+		if (platform_root_key_checked(key->version, record.check_value, &fault) == NULL)
 			platform_key_fault_raise(&fault);
 	}
 	platform_query_run(&retire, NULL, NULL);
@@ -71,18 +61,6 @@ typedef struct WrappedKey
 	uint8		wrapped[PLATFORM_WRAPPED_KEY_SIZE];
 } WrappedKey;
 
-/* Copies the bytes of a column that is not null. */
-static void
-copy_bytes(uint64 row, int column, uint8 *bytes, Size length)
-{
-	bool		isnull;
-	bytea	   *value = DatumGetByteaPP(platform_row_datum(row, column, &isnull));
-
-	if (isnull || VARSIZE_ANY_EXHDR(value) != length)
-		elog(ERROR, "unexpected length of a key");
-	memcpy(bytes, VARDATA_ANY(value), length);
-}
-
 /* The keys of the batch that was fetched. */
 static WrappedKey *
 copy_batch(int count)
@@ -99,8 +77,8 @@ copy_batch(int count)
 		key->row.purpose = platform_row_cstring(i, 3);
 		key->row.kind = platform_row_bool(i, 4) ? DATA_KEY_INDEX : DATA_KEY_SECRET;
 		key->root_version = platform_row_int32(i, 5);
-		copy_bytes(i, 6, key->wrapped, sizeof(key->wrapped));
-		copy_bytes(i, 7, key->check_value, sizeof(key->check_value));
+		platform_row_bytes(i, 6, key->wrapped, sizeof(key->wrapped));
+		platform_row_bytes(i, 7, key->check_value, sizeof(key->check_value));
 	}
 	return keys;
 }

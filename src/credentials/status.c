@@ -52,14 +52,8 @@ PG_FUNCTION_INFO_V1(platform_check_root_key);
 Datum
 platform_check_root_key(PG_FUNCTION_ARGS)
 {
-	static PlatformQuery find =
-		PLATFORM_QUERY(QUERY_READ | QUERY_LATEST,
-					   "SELECT check_value FROM platform.root_keys"
-					   " WHERE version OPERATOR(pg_catalog.=) $1",
-					   INT4OID);
 	int32		version = PG_ARGISNULL(0) ? 0 : PG_GETARG_INT32(0);
-	Datum		values[1];
-	uint8		check_value[PLATFORM_CHECK_VALUE_SIZE];
+	PlatformRootKeyRecord record;
 	const PlatformRootKey *key;
 	PlatformKeyFault fault;
 	bool		recorded;
@@ -72,17 +66,9 @@ platform_check_root_key(PG_FUNCTION_ARGS)
 	version = key->version;
 
 	platform_query_begin();
-	values[0] = Int32GetDatum(version);
-	recorded = platform_query_run(&find, values, NULL) > 0;
-	if (recorded)
-	{
-		bool		isnull;
-		bytea	   *value = DatumGetByteaPP(platform_row_datum(0, 1, &isnull));
-
-		memcpy(check_value, VARDATA_ANY(value), sizeof(check_value));
-	}
+	recorded = platform_root_key_recorded(version, &record);
 	platform_query_end();
-	if (recorded && platform_root_key_checked(version, check_value, &fault) == NULL)
+	if (recorded && platform_root_key_checked(version, record.check_value, &fault) == NULL)
 		return answer(fcinfo, version, &fault);
 	return answer(fcinfo, version, NULL);
 }

@@ -7,7 +7,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('main');
-$node->init(extra => [ '--encoding=UTF8', '--locale=C' ]);
+$node->init(allows_streaming => 1, extra => [ '--encoding=UTF8', '--locale=C' ]);
 $node->append_conf('postgresql.conf', "platform.root_key_command_timeout = 1s\nmax_prepared_transactions = 5\nlog_min_messages = warning\n");
 $node->start;
 my $dir = PostgreSQL::Test::Utils::tempdir;
@@ -189,6 +189,24 @@ is(ask("SELECT reason FROM kept, platform.try_decrypt_secret($place, envelope)",
 like(ask(q{SELECT string_agg(DISTINCT reason || ': ' || detail, ' ') FROM platform.key_status() WHERE state = 'active'}, 'restored'), qr/^NO_ROOT_KEY: root keys are not available: File/, 'key_status says what is the matter');
 write_key(0600, "1:" . $key[6] x 32);
 like(fails("SELECT platform.decrypt_secret($place, envelope) FROM kept", 'restored'), qr/F0000: root key version 1 is not the one that this database was set up with/, 'with another');
+
+# ---- a standby ----
+write_key(0600, line(1));
+my $index = ask("SELECT platform.secret_index('00000000-0000-0000-0000-000000000000', 'test.secret', 'x')");
+$node->backup('base');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($node, 'base', has_streaming => 1);
+$standby->start;
+is($standby->safe_psql('postgres', "SELECT platform.decrypt_secret($place, '$envelope'), platform.decrypt_secret($place, platform.encrypt_secret($place, 'x')),
+	platform.secret_index('00000000-0000-0000-0000-000000000000', 'test.secret', 'x') = '$index', platform.secret_index('00000000-0000-0000-0000-000000000000', 'test.nothing', 'x') IS NULL"),
+	'marmalade|x|t|t', 'a standby reads, and encrypts with keys that are there');
+my ($code, $out, $refused) = $standby->psql('postgres', "\\set VERBOSITY sqlstate\nSELECT platform.encrypt_secret('00000000-0000-0000-0000-000000000000', 'test.first', '00000000-0000-4000-8000-000000000001', 'x');\nSET platform.secret_suite = 'aes-256-gcm';\nSELECT platform.encrypt_secret($place, 'x');\nSELECT platform.rotate_data_key('00000000-0000-0000-0000-000000000000', 'test.secret');", on_error_stop => 0);
+is(scalar(() = $refused =~ /25006/g), 3, 'it makes, counts and rotates none');
+ask("SELECT platform.rotate_data_key('00000000-0000-0000-0000-000000000000', 'test.secret')");
+my $newer = ask("SELECT platform.encrypt_secret($place, 'newer')");
+$node->wait_for_catchup($standby, 'replay', $node->lsn('write'));
+is($standby->safe_psql('postgres', "SELECT platform.decrypt_secret($place, '$newer')"), 'newer', 'and follows rotations');
+$standby->stop;
 
 # ---- another encoding ----
 write_key(0600, line(1));
