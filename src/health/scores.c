@@ -6,6 +6,9 @@
  * tables, and writes what changed: scores, history, alerts that are new or
  * worse, alerts whose cause is gone. Rows that stay as they are cost no write.
  *
+ * OFFSET 0 keeps the planner from copying an expression into each of its uses:
+ * points would be looked up a dozen times for each customer.
+ *
  * Two calculations at once would lock rows in different orders, so the second
  * waits for the first one's transaction.
  */
@@ -31,6 +34,9 @@ PlatformModule platform_health_module = {"health", 640, 0};
 /* The name of the lock of a calculation. */
 #define CALCULATION_MUTEX	UINT64CONST(0x9d2c5680a7c31e4b)
 
+/* Room for a line of each of 100,000 customers. */
+#define WORK_MEMORY		"64MB"
+
 /* The rules: settings and, for each signal, its thresholds and their points. */
 #define SETTING(name) \
 	" max(value) FILTER (WHERE name = '" name "') AS " name ","
@@ -40,6 +46,9 @@ PlatformModule platform_health_module = {"health", 640, 0};
 	" array_agg(points ORDER BY threshold) FILTER (WHERE signal = '" signal "') AS " signal "_points,"
 #define POINTS(signal, value) \
 	"coalesce(b." signal "_points[width_bucket(" value ", b." signal "_from)], 0)"
+
+#define IDLE_DAYS(of) \
+	"extract(epoch FROM now() - " of ".last_at)::float8 / 86400"
 
 static const char *const rules =
 	"WITH s AS (SELECT"
@@ -81,43 +90,45 @@ static const char *const scoring =
 	" LEFT JOIN webhooks w ON w.organization_id = o.id LEFT JOIN profile pr ON pr.organization_id = o.id"
 	" LEFT JOIN payment pa ON pa.organization_id = o.id"
 	" LEFT JOIN platform.health_payment_states ps ON ps.status = coalesce(pa.status, o.plan_status)),\n"
-	"parts AS (SELECT r.*, extract(epoch FROM now() - r.last_at)::float8 / 86400 AS idle_days,"
-	" " POINTS("usage_percent", "r.percent") " AS usage,"
-	" " POINTS("idle_days", "extract(epoch FROM now() - r.last_at)::float8 / 86400")
-	" + " POINTS("contacts", "r.contacts::float8") " AS engagement,"
-	" " POINTS("agents", "r.agents::float8") " + " POINTS("webhooks", "r.webhooks::float8")
+	"parts AS (SELECT r.*,"
+	" LEAST(25, " POINTS("usage_percent", "r.percent") ") AS usage,"
+	" LEAST(25, " POINTS("idle_days", IDLE_DAYS("r"))
+	" + " POINTS("contacts", "r.contacts::float8") ") AS engagement,"
+	" LEAST(25, " POINTS("agents", "r.agents::float8") " + " POINTS("webhooks", "r.webhooks::float8")
 	" + " POINTS("calendars", "r.calendars::float8") " + " POINTS("sms_cap", "r.sms_cap")
-	" + " POINTS("personal_phones", "r.personal_phones::float8") " AS adoption,"
+	" + " POINTS("personal_phones", "r.personal_phones::float8") ") AS adoption,"
 	" coalesce(r.payment_points, other.points, 0) AS payment,"
 	" CASE WHEN r.payment_points IS NULL THEN other.alert_severity ELSE r.payment_severity END AS payment_alert"
-	" FROM raw r CROSS JOIN b LEFT JOIN platform.health_payment_states other ON other.status = 'other'),\n"
-	"totals AS (SELECT p.*, LEAST(p.usage, 25) + LEAST(p.engagement, 25) + LEAST(p.adoption, 25) + LEAST(p.payment, 25) AS score"
-	" FROM parts p),\n"
-	"scored AS MATERIALIZED (SELECT t.*, s.*, GREATEST(t.score, t.old_baseline) AS baseline,"
-	" GREATEST(t.score, t.old_baseline) - t.score AS fall,"
+	" FROM raw r CROSS JOIN b LEFT JOIN platform.health_payment_states other ON other.status = 'other' OFFSET 0),\n"
+	"totals AS (SELECT p.*, p.usage + p.engagement + p.adoption + p.payment AS score FROM parts p OFFSET 0),\n"
+	"scored AS MATERIALIZED (SELECT t.id, t.created_at, t.last_at, t.old_score, t.score, t.usage, t.engagement, t.adoption, t.payment,"
+	" t.used_minutes, t.cap_minutes, t.percent, t.sms_cap, t.contacts, t.agents, t.webhooks, t.calendars, t.personal_phones,"
+	" t.week, t.week_before, t.payment_status, t.payment_alert,"
+	" GREATEST(t.score, t.old_baseline) AS baseline, GREATEST(t.score, t.old_baseline) - t.score AS fall,"
 	" CASE WHEN t.week_before >= s.decline_calls THEN 100 * (1 - t.week / t.week_before) ELSE 0 END AS decline,"
 	" t.old_score >= s.email_below AND t.score < s.email_below AS crosses,"
-	" CASE WHEN t.score >= s.grade_a THEN 'A' WHEN t.score >= s.grade_b THEN 'B' WHEN t.score >= s.grade_c THEN 'C'"
-	" WHEN t.score >= s.grade_d THEN 'D' ELSE 'F' END AS grade,"
-	" CASE WHEN t.score >= s.risk_low THEN 'low' WHEN t.score >= s.risk_medium THEN 'medium'"
-	" WHEN t.score >= s.risk_high THEN 'high' ELSE 'critical' END AS risk"
+	" coalesce(t.last_at, t.created_at) < now() - s.inactive_days * interval '1 day' AS idle,"
+	" $3 OR t.old_score IS NULL OR t.last_calculated < now() - interval '1 day' OR t.old_baseline < t.score"
+	" OR t.old_usage <> t.usage OR t.old_engagement <> t.engagement OR t.old_adoption <> t.adoption"
+	" OR t.old_payment <> t.payment AS is_changed"
 	" FROM totals t CROSS JOIN s),\n"
 	"changed AS MATERIALIZED (SELECT x.*, x.old_score IS DISTINCT FROM x.score AS new_score,"
+	" CASE WHEN x.score >= s.grade_a THEN 'A' WHEN x.score >= s.grade_b THEN 'B' WHEN x.score >= s.grade_c THEN 'C'"
+	" WHEN x.score >= s.grade_d THEN 'D' ELSE 'F' END AS grade,"
+	" CASE WHEN x.score >= s.risk_low THEN 'low' WHEN x.score >= s.risk_medium THEN 'medium'"
+	" WHEN x.score >= s.risk_high THEN 'high' ELSE 'critical' END AS risk,"
 	" jsonb_build_object("
 	"'usage', jsonb_build_object('points', x.usage, 'percent', round(x.percent::numeric, 1), 'used_minutes', x.used_minutes, 'cap_minutes', x.cap_minutes),"
-	" 'engagement', jsonb_build_object('points', x.engagement, 'idle_days', floor(x.idle_days), 'contacts', x.contacts),"
+	" 'engagement', jsonb_build_object('points', x.engagement, 'idle_days', floor(" IDLE_DAYS("x") "), 'contacts', x.contacts),"
 	" 'adoption', jsonb_build_object('points', x.adoption, 'agents', x.agents, 'webhooks', x.webhooks, 'calendars', x.calendars,"
 	" 'sms_cap', coalesce(x.sms_cap, 0), 'personal_phones', x.personal_phones),"
 	" 'payment', jsonb_build_object('points', x.payment, 'status', x.payment_status),"
 	" 'calls', jsonb_build_object('week', x.week, 'week_before', x.week_before)) AS factors"
-	" FROM scored x WHERE $3 OR x.old_score IS NULL OR x.last_calculated < now() - interval '1 day'"
-	" OR (x.old_usage, x.old_engagement, x.old_adoption, x.old_payment) IS DISTINCT FROM"
-	" (LEAST(x.usage, 25), LEAST(x.engagement, 25), LEAST(x.adoption, 25), LEAST(x.payment, 25))"
-	" OR x.old_baseline <> x.baseline),\n"
+	" FROM scored x CROSS JOIN s WHERE x.is_changed),\n"
 	"written AS (INSERT INTO platform.customer_health_scores AS h (organization_id, score, grade, risk_level,"
 	" usage_score, engagement_score, feature_adoption_score, payment_score, baseline_score, last_activity_at, factors)"
-	" SELECT c.id, c.score, c.grade, c.risk, LEAST(c.usage, 25), LEAST(c.engagement, 25), LEAST(c.adoption, 25),"
-	" LEAST(c.payment, 25), c.baseline, c.last_at, c.factors FROM changed c"
+	" SELECT c.id, c.score, c.grade, c.risk, c.usage, c.engagement, c.adoption, c.payment, c.baseline, c.last_at, c.factors"
+	" FROM changed c"
 	" ON CONFLICT (organization_id) DO UPDATE SET score = excluded.score, grade = excluded.grade,"
 	" risk_level = excluded.risk_level, usage_score = excluded.usage_score, engagement_score = excluded.engagement_score,"
 	" feature_adoption_score = excluded.feature_adoption_score, payment_score = excluded.payment_score,"
@@ -129,43 +140,54 @@ static const char *const scoring =
 	" ON CONFLICT (organization_id, calculated_on) DO UPDATE SET score = excluded.score, grade = excluded.grade,"
 	" risk_level = excluded.risk_level, factors = excluded.factors, created_at = excluded.created_at RETURNING 1),\n";
 
+#define WORSE(a, b) \
+	"array_position('{low,medium,high,critical}'::text[], " a ")" \
+	" < array_position('{low,medium,high,critical}'::text[], " b ")"
+
+#define FINDING(type, severity, condition) \
+	"SELECT '" type "' AS alert_type, " severity " AS severity, x.* FROM scored x CROSS JOIN s WHERE " condition
+
 /*
  * A finding without a severity is too small for an alert and too large for the
  * end of one.
  */
 static const char *const alerting =
 	"finding AS MATERIALIZED ("
-	"SELECT x.id, 'score_drop' AS alert_type, CASE WHEN x.fall >= x.drop_critical THEN 'critical' WHEN x.fall >= x.drop_high THEN 'high'"
-	" WHEN x.fall >= x.drop_medium THEN 'medium' WHEN x.crosses THEN 'low' END AS severity,"
-	" format('Score fell from %s to %s', x.baseline, x.score) AS title, x.baseline AS score_before, x.score AS score_after,"
-	" jsonb_build_object('fall', x.fall, 'grade', x.grade) AS metadata, coalesce(x.crosses, false) AS email_due"
-	" FROM scored x WHERE 2 * x.fall >= x.drop_medium OR x.crosses"
+	FINDING("score_drop", "CASE WHEN x.fall >= s.drop_critical THEN 'critical' WHEN x.fall >= s.drop_high THEN 'high'"
+			" WHEN x.fall >= s.drop_medium THEN 'medium' WHEN x.crosses THEN 'low' END",
+			"2 * x.fall >= s.drop_medium OR x.crosses")
 	" UNION ALL "
-	"SELECT x.id, 'inactivity', 'medium', CASE WHEN x.last_at IS NULL THEN 'Never active'"
-	" ELSE format('Not active for %s days', floor(x.idle_days)) END, NULL, x.score,"
-	" jsonb_build_object('last_activity_at', x.last_at), false"
-	" FROM scored x WHERE coalesce(x.last_at, x.created_at) < now() - x.inactive_days * interval '1 day'"
+	FINDING("inactivity", "'medium'", "x.idle")
 	" UNION ALL "
-	"SELECT x.id, 'usage_decline', CASE WHEN x.decline >= x.decline_critical THEN 'critical' WHEN x.decline >= x.decline_high THEN 'high'"
-	" ELSE 'medium' END, format('Calls fell by %s percent', round(x.decline)), NULL, x.score,"
-	" jsonb_build_object('week', x.week, 'week_before', x.week_before), false"
-	" FROM scored x WHERE x.decline >= x.decline_medium"
+	FINDING("usage_decline", "CASE WHEN x.decline >= s.decline_critical THEN 'critical'"
+			" WHEN x.decline >= s.decline_high THEN 'high' ELSE 'medium' END",
+			"x.decline >= s.decline_medium")
 	" UNION ALL "
-	"SELECT x.id, 'payment_issue', x.payment_alert, format('Subscription is %s', x.payment_status), NULL, x.score,"
-	" jsonb_build_object('status', x.payment_status), false"
-	" FROM scored x WHERE x.payment_alert IS NOT NULL),\n"
-	"raised AS (INSERT INTO platform.churn_alerts AS a (organization_id, alert_type, severity, title, score_before, score_after, metadata, email_due)"
-	" SELECT f.id, f.alert_type, f.severity, f.title, f.score_before, f.score_after, f.metadata, f.email_due FROM finding f CROSS JOIN s"
-	" WHERE f.severity IS NOT NULL AND NOT EXISTS (SELECT 1 FROM platform.churn_alerts r"
+	FINDING("payment_issue", "x.payment_alert", "x.payment_alert IS NOT NULL")
+	"),\n"
+	/* Those that are news: no alert of the kind is open, or one that is less severe. */
+	"news AS (SELECT f.*, f.alert_type = 'score_drop' AS is_drop, coalesce(f.crosses AND f.alert_type = 'score_drop', false) AS email_due"
+	" FROM finding f CROSS JOIN s"
+	" LEFT JOIN platform.churn_alerts o ON o.organization_id = f.id AND o.alert_type = f.alert_type AND NOT o.resolved"
+	" WHERE f.severity IS NOT NULL AND (o.id IS NULL OR (f.crosses AND f.alert_type = 'score_drop') OR " WORSE("o.severity", "f.severity") ")"
+	" AND NOT EXISTS (SELECT 1 FROM platform.churn_alerts r"
 	" WHERE r.organization_id = f.id AND r.alert_type = f.alert_type AND r.resolved AND NOT r.auto_resolved"
-	" AND r.resolved_at > now() - s.repeat_days * interval '1 day')"
+	" AND r.resolved_at > now() - s.repeat_days * interval '1 day')),\n"
+	"raised AS (INSERT INTO platform.churn_alerts AS a (organization_id, alert_type, severity, title, score_before, score_after, metadata, email_due)"
+	" SELECT n.id, n.alert_type, n.severity, CASE n.alert_type"
+	" WHEN 'score_drop' THEN format('Score fell from %s to %s', n.baseline, n.score)"
+	" WHEN 'usage_decline' THEN format('Calls fell by %s percent', round(n.decline))"
+	" WHEN 'payment_issue' THEN format('Subscription is %s', n.payment_status)"
+	" ELSE coalesce('Not active for ' || floor(" IDLE_DAYS("n") ") || ' days', 'Never active') END,"
+	" CASE WHEN n.is_drop THEN n.baseline END, n.score,"
+	" CASE n.alert_type WHEN 'score_drop' THEN jsonb_build_object('fall', n.fall)"
+	" WHEN 'usage_decline' THEN jsonb_build_object('week', n.week, 'week_before', n.week_before)"
+	" WHEN 'payment_issue' THEN jsonb_build_object('status', n.payment_status)"
+	" ELSE jsonb_build_object('last_activity_at', n.last_at) END, n.email_due FROM news n"
 	" ON CONFLICT (organization_id, alert_type) WHERE NOT resolved DO UPDATE SET"
-	" severity = CASE WHEN array_position('{low,medium,high,critical}'::text[], a.severity)"
-	" < array_position('{low,medium,high,critical}'::text[], excluded.severity) THEN excluded.severity ELSE a.severity END,"
+	" severity = CASE WHEN " WORSE("a.severity", "excluded.severity") " THEN excluded.severity ELSE a.severity END,"
 	" title = excluded.title, score_before = excluded.score_before, score_after = excluded.score_after, metadata = excluded.metadata,"
 	" email_due = a.email_due OR excluded.email_due, email_sent = a.email_sent AND NOT excluded.email_due"
-	" WHERE excluded.email_due OR array_position('{low,medium,high,critical}'::text[], a.severity)"
-	" < array_position('{low,medium,high,critical}'::text[], excluded.severity)"
 	" RETURNING a.xmax = 0 AS is_new),\n"
 	"cleared AS (UPDATE platform.churn_alerts a SET resolved = true, resolved_at = now(), auto_resolved = true"
 	" WHERE NOT a.resolved%s AND NOT EXISTS (SELECT 1 FROM finding f WHERE f.id = a.organization_id AND f.alert_type = a.alert_type)"
@@ -215,6 +237,8 @@ run_calculation(const pg_uuid_t *organization, Datum days)
 	int			result;
 
 	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("work_mem", WORK_MEMORY, PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
 	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
