@@ -7,6 +7,8 @@
  */
 #include "core/platform.h"
 
+#include "port/pg_bswap.h"
+
 #include "core/base64.h"
 
 static const char alphabet_plain[] =
@@ -14,116 +16,114 @@ static const char alphabet_plain[] =
 static const char alphabet_url[] =
 "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/* Letters and digits: their value, plus one. */
-#define DIGIT_VALUES \
-	['A'] = 1, ['B'] = 2, ['C'] = 3, ['D'] = 4, ['E'] = 5, ['F'] = 6, \
-	['G'] = 7, ['H'] = 8, ['I'] = 9, ['J'] = 10, ['K'] = 11, ['L'] = 12, \
-	['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16, ['Q'] = 17, ['R'] = 18, \
-	['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24, \
-	['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30, \
-	['e'] = 31, ['f'] = 32, ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, \
-	['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40, ['o'] = 41, ['p'] = 42, \
-	['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48, \
-	['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, \
-	['2'] = 55, ['3'] = 56, ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, \
-	['8'] = 61, ['9'] = 62
-
-static const uint8 values_plain[256] = {DIGIT_VALUES, ['+'] = 63, ['/'] = 64};
-static const uint8 values_url[256] = {DIGIT_VALUES, ['-'] = 63, ['_'] = 64};
-
-/* Value of a character, beyond 63 when it has none. */
-static inline uint32
-digit_value(char c, const uint8 *values)
+/*
+ * An alphabet with its tables, made at the first use: two characters for each 12
+ * bits, and of each character its six bits at the four places of a group. What is
+ * no character of it has a bit beyond the 24 of a group.
+ */
+typedef struct Alphabet
 {
-	return (uint32) values[(uint8) c] - 1;
+	const char *characters;
+	bool		ready;
+	char		pairs[4096][2];
+	uint32		places[4][256];
+} Alphabet;
+
+#define NO_CHARACTER (UINT32_C(1) << 24)
+
+static Alphabet plain = {alphabet_plain};
+static Alphabet url = {alphabet_url};
+
+static void
+make_tables(Alphabet *alphabet)
+{
+	for (int i = 0; i < lengthof(alphabet->pairs); i++)
+	{
+		alphabet->pairs[i][0] = alphabet->characters[i >> 6];
+		alphabet->pairs[i][1] = alphabet->characters[i & 0x3f];
+	}
+	for (int place = 0; place < 4; place++)
+	{
+		for (int c = 0; c < 256; c++)
+			alphabet->places[place][c] = NO_CHARACTER;
+		for (int i = 0; i < 64; i++)
+			alphabet->places[place][(uint8) alphabet->characters[i]] = (uint32) i << (18 - 6 * place);
+	}
+	alphabet->ready = true;
 }
 
 /* Text without padding; the number of bytes, or -1. *stray: the bits left over. */
 static int
-decode(const char *text, size_t length, const uint8 *values, uint8 *bytes, uint32 *stray)
+decode(const char *text, size_t length, Alphabet *alphabet, uint8 *bytes, uint32 *stray)
 {
-	uint32		bits = 0;
-	int			pending = 0;
-	int			count = 0;
-	size_t		i = 0;
+	const uint8 *next = (const uint8 *) text;
+	const uint8 *end = next + length / 4 * 4;
+	uint8	   *result = bytes;
+	size_t		rest = length % 4;
+	uint32		group = 0;
 
-	if (length % 4 == 1)
+	if (rest == 1)
 		return -1;
-	for (; i + 4 <= length; i += 4)
+	if (!alphabet->ready)
+		make_tables(alphabet);
+	for (; next < end; next += 4, result += 3)
 	{
-		uint32		first = digit_value(text[i], values);
-		uint32		second = digit_value(text[i + 1], values);
-		uint32		third = digit_value(text[i + 2], values);
-		uint32		fourth = digit_value(text[i + 3], values);
-		uint32		group = first << 18 | second << 12 | third << 6 | fourth;
-
-		if ((first | second | third | fourth) > 63)
+		group = alphabet->places[0][next[0]] | alphabet->places[1][next[1]] |
+			alphabet->places[2][next[2]] | alphabet->places[3][next[3]];
+		if (group >= NO_CHARACTER)
 			return -1;
-		bytes[count++] = (uint8) (group >> 16);
-		bytes[count++] = (uint8) (group >> 8);
-		bytes[count++] = (uint8) group;
+		result[0] = (uint8) (group >> 16);
+		result[1] = (uint8) (group >> 8);
+		result[2] = (uint8) group;
 	}
-	for (; i < length; i++)
+	*stray = 0;
+	if (rest > 0)
 	{
-		uint32		value = digit_value(text[i], values);
-
-		if (value > 63)
+		group = alphabet->places[0][next[0]] | alphabet->places[1][next[1]] |
+			(rest == 3 ? alphabet->places[2][next[2]] : 0);
+		if (group >= NO_CHARACTER)
 			return -1;
-		bits = bits << 6 | value;
-		pending += 6;
-		if (pending >= 8)
-		{
-			pending -= 8;
-			bytes[count++] = (uint8) (bits >> pending);
-			bits &= (1U << pending) - 1;
-		}
+		*result++ = (uint8) (group >> 16);
+		if (rest == 3)
+			*result++ = (uint8) (group >> 8);
+		*stray = group & (rest == 3 ? 0xff : 0xffff);
 	}
-	*stray = bits;
-	return count;
-}
-
-/* Two characters for each 12 bits, made at the first use. */
-typedef struct PairTable
-{
-	bool		filled;
-	char		pairs[4096][2];
-} PairTable;
-
-static PairTable pairs_plain;
-static PairTable pairs_url;
-
-static void
-fill_pairs(PairTable *table, const char *alphabet)
-{
-	for (int i = 0; i < lengthof(table->pairs); i++)
-	{
-		table->pairs[i][0] = alphabet[i >> 6];
-		table->pairs[i][1] = alphabet[i & 0x3f];
-	}
-	table->filled = true;
+	return (int) (result - bytes);
 }
 
 static int
-encode(const uint8 *bytes, size_t length, const char *alphabet, PairTable *table, char *text)
+encode(const uint8 *bytes, size_t length, Alphabet *alphabet, char *text)
 {
 	char	   *next = text;
 	size_t		left = length;
 
-	if (!table->filled)
-		fill_pairs(table, alphabet);
+	if (!alphabet->ready)
+		make_tables(alphabet);
+	/* six bytes at a time, of eight that can be read */
+	for (; left >= 8; left -= 6, bytes += 6, next += 8)
+	{
+		uint64		group;
+
+		memcpy(&group, bytes, sizeof(group));
+		group = pg_ntoh64(group);
+		memcpy(next, alphabet->pairs[group >> 52], 2);
+		memcpy(next + 2, alphabet->pairs[group >> 40 & 0xfff], 2);
+		memcpy(next + 4, alphabet->pairs[group >> 28 & 0xfff], 2);
+		memcpy(next + 6, alphabet->pairs[group >> 16 & 0xfff], 2);
+	}
 	for (; left >= 3; left -= 3, bytes += 3, next += 4)
 	{
-		memcpy(next, table->pairs[bytes[0] << 4 | bytes[1] >> 4], 2);
-		memcpy(next + 2, table->pairs[(bytes[1] & 0x0f) << 8 | bytes[2]], 2);
+		memcpy(next, alphabet->pairs[bytes[0] << 4 | bytes[1] >> 4], 2);
+		memcpy(next + 2, alphabet->pairs[(bytes[1] & 0x0f) << 8 | bytes[2]], 2);
 	}
 	if (left > 0)
 	{
 		uint32		group = (uint32) bytes[0] << 8 | (left == 2 ? bytes[1] : 0);
 
-		*next++ = alphabet[group >> 10];
-		*next++ = alphabet[group >> 4 & 0x3f];
+		*next++ = alphabet->characters[group >> 10];
+		*next++ = alphabet->characters[group >> 4 & 0x3f];
 		if (left == 2)
-			*next++ = alphabet[group << 2 & 0x3f];
+			*next++ = alphabet->characters[group << 2 & 0x3f];
 	}
 	*next = '\0';
 	return (int) (next - text);
@@ -142,7 +142,7 @@ int
 platform_base64url_decode(const char *text, size_t length, uint8 *bytes)
 {
 	uint32		stray;
-	int			count = decode(text, length, values_url, bytes, &stray);
+	int			count = decode(text, length, &url, bytes, &stray);
 
 	return count >= 0 && stray == 0 ? count : -1;
 }
@@ -150,7 +150,7 @@ platform_base64url_decode(const char *text, size_t length, uint8 *bytes)
 int
 platform_base64url_encode(const uint8 *bytes, size_t length, char *text)
 {
-	return encode(bytes, length, alphabet_url, &pairs_url, text);
+	return encode(bytes, length, &url, text);
 }
 
 int
@@ -161,14 +161,14 @@ platform_base64_decode(const char *text, size_t length, uint8 *bytes)
 
 	if (length % 4 != 0)
 		return -1;
-	count = decode(text, without_padding(text, length), values_plain, bytes, &stray);
+	count = decode(text, without_padding(text, length), &plain, bytes, &stray);
 	return count >= 0 && stray == 0 ? count : -1;
 }
 
 int
 platform_base64_encode(const uint8 *bytes, size_t length, char *text)
 {
-	int			count = encode(bytes, length, alphabet_plain, &pairs_plain, text);
+	int			count = encode(bytes, length, &plain, text);
 
 	while (count % 4 != 0)
 		text[count++] = '=';
@@ -184,7 +184,7 @@ platform_base64_decode_loosely(const char *text, size_t length, uint8 *bytes)
 
 	if (digits < length && length % 4 != 0)
 		return -1;
-	return decode(text, digits, values_plain, bytes, &stray);
+	return decode(text, digits, &plain, bytes, &stray);
 }
 
 static inline int
