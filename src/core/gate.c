@@ -8,3 +8,4 @@
 
 PlatformFeatureGate platform_feature_gate = NULL;
 PlatformUsageGate platform_usage_gate = NULL;
+const PlatformSmsQuota *platform_sms_quota = NULL;
