@@ -13,7 +13,7 @@
 #include "core/crypto_aead.h"
 #include "core/key_memory.h"
 
-#define MAX_REGIONS 4
+#define MAX_REGIONS 8
 
 bool		platform_key_memory_wiped_on_fork = true;
 

@@ -354,6 +354,14 @@ platform_root_key_find(int32 version, PlatformKeyFault *fault)
 		key = find_version(root_keys->unlocked, root_keys->unlocked_count, version);
 		if (key != NULL)
 			return key;
+		if (source_kind() == SOURCE_NONE)
+		{
+			platform_key_fault(fault, KEY_NO_ROOT_KEY,
+							   psprintf("root key version %d is not available", version),
+							   "This session was given others by platform.unlock(), and no source is configured.",
+							   NULL);
+			return NULL;
+		}
 	}
 
 	if (!refresh_keys(version, fault))

@@ -27,6 +27,18 @@ SELECT platform.decrypt_secret(:org, 'test.secret', NULL, 'x');
 SELECT count(DISTINCT platform.encrypt_secret(:org, 'test.secret', :row, 'x')) FROM generate_series(1, 1000);
 SELECT purpose, kind, state, root_version FROM platform.data_keys WHERE organization_id = :org;
 
+-- also in one statement: the nonce is what follows the header
+CREATE TEMP TABLE several (secret text);
+INSERT INTO several VALUES (platform.encrypt_secret(:org, 'test.secret', :row, 'x')), (platform.encrypt_secret(:org, 'test.secret', :row, 'x')),
+	(platform.encrypt_secret(:org, 'test.secret', :row, 'x')) RETURNING length(secret);
+SELECT count(DISTINCT substr(secret, 1, 8)) AS headers, count(DISTINCT substr(secret, 9, 32)) AS nonces, count(DISTINCT secret) AS secrets FROM several;
+
+-- formats and suites that are not known
+SELECT position, value, reason FROM (VALUES (0, 0), (0, 1), (0, 2), (0, 255), (1, 0), (1, 1), (1, 2), (1, 3), (1, 255)) v (position, value),
+	LATERAL (SELECT translate(rtrim(encode(set_byte(decode(rpad(translate(:'e', '-_', '+/'), (length(:'e') + 3) / 4 * 4, '='), 'base64'), position, value), 'base64'), '='), E'+/\n', '-_') AS envelope) c,
+	platform.try_decrypt_secret(:org, 'test.secret', :row, envelope)
+ORDER BY 1, 2;
+
 -- another place: organization, purpose, row, field
 SELECT platform.encrypt_secret(:other, 'test.secret', :row, 'x') IS NOT NULL AS has_a_key;
 \set VERBOSITY sqlstate
