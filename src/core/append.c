@@ -14,23 +14,17 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
-#include "catalog/index.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_index.h"
 #include "executor/executor.h"
-#include "nodes/makefuncs.h"
 #include "nodes/primnodes.h"
 #include "executor/nodeModifyTable.h"
 #include "miscadmin.h"
 #include "partitioning/partbounds.h"
 #include "partitioning/partdesc.h"
 #include "rewrite/rewriteHandler.h"
-#include "tcop/utility.h"
-#include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/partcache.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "core/append.h"
@@ -43,7 +37,7 @@ platform_append_register(PlatformAppendTable *table)
 }
 
 static bool
-append_column_is_ours(PlatformAppendTable *table, AttrNumber attnum)
+append_column_is_ours(const PlatformAppendTable *table, AttrNumber attnum)
 {
 	for (int i = 0; i < table->ncolumns; i++)
 		if (table->attnums[i] == attnum)
@@ -67,6 +61,30 @@ append_has_other_defaults(PlatformAppendTable *table, Relation relation)
 			return true;
 	}
 	return false;
+}
+
+static void
+append_find_not_null(PlatformAppendTable *table, TupleDesc tupdesc)
+{
+	table->nnot_null = 0;
+	for (int i = 0; i < table->ncolumns; i++)
+		if (TupleDescAttr(tupdesc, table->attnums[i] - 1)->attnotnull)
+			table->not_null[table->nnot_null++] = table->attnums[i];
+}
+
+static void
+append_require_value(PlatformAppend *append, const TupleTableSlot *slot, AttrNumber attnum)
+{
+	const char *column;
+
+	if (!slot->tts_isnull[attnum - 1])
+		return;
+	column = NameStr(TupleDescAttr(RelationGetDescr(append->relation), attnum - 1)->attname);
+	ereport(ERROR,
+			(errcode(ERRCODE_NOT_NULL_VIOLATION),
+			 errmsg("null value in column \"%s\" of relation \"%s\" violates not-null constraint",
+					column, RelationGetRelationName(append->relation)),
+			 errtablecol(append->relation, attnum)));
 }
 
 /* The column c of a predicate "c IS NOT NULL", or 0. */
@@ -114,6 +132,7 @@ append_resolve(PlatformAppendTable *table, Relation relation)
 
 	platform_row_find_columns(table->cache.tables[0], relation, table->columns, table->ncolumns,
 							  table->attnums);
+	append_find_not_null(table, RelationGetDescr(relation));
 	table->plain = relation->rd_rel->relkind == RELKIND_RELATION &&
 		!append_has_other_defaults(table, relation);
 	table->nindexes = 0;
@@ -318,6 +337,19 @@ append_fill_defaults(PlatformAppend *append, EState *estate)
 	}
 }
 
+/* NOT NULL of the columns that the list does not name. */
+static void
+append_require_other_values(PlatformAppend *append)
+{
+	TupleDesc	tupdesc = RelationGetDescr(append->relation);
+
+	for (int i = 0; i < tupdesc->natts; i++)
+		if (TupleDescAttr(tupdesc, i)->attnotnull &&
+			!append_column_is_ours(append->table, i + 1))
+			for (int row = 0; row < append->count; row++)
+				append_require_value(append, append->slots[row], i + 1);
+}
+
 /* Writes the rows as the executor would, but for triggers and checks. */
 static void
 append_as_executor(PlatformAppend *append)
@@ -329,6 +361,7 @@ append_as_executor(PlatformAppend *append)
 	InitResultRelInfo(result, append->relation, 0, NULL, 0);
 	ExecOpenIndices(result, false);
 	append_fill_defaults(append, estate);
+	append_require_other_values(append);
 	for (int i = 0; i < append->count; i++)
 	{
 		TupleTableSlot *slot = append->slots[i];
@@ -378,6 +411,9 @@ platform_append_flush(PlatformAppend *append)
 {
 	if (append->count == 0)
 		return;
+	for (int i = 0; i < append->count; i++)
+		for (int j = 0; j < append->table->nnot_null; j++)
+			append_require_value(append, append->slots[i], append->table->not_null[j]);
 	if (!append->plain)
 		append_as_executor(append);
 	else

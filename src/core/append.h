@@ -46,6 +46,8 @@ typedef struct PlatformAppendTable
 	Oid			resolved;		/* the table or partition that the rest is of */
 	bool		plain;			/* all indexes are in indexes[], no other defaults */
 	AttrNumber	attnums[PLATFORM_ROW_MAX_COLUMNS];
+	int			nnot_null;
+	AttrNumber	not_null[PLATFORM_ROW_MAX_COLUMNS]; /* of these columns */
 	int			nindexes;
 	PlatformAppendIndex indexes[PLATFORM_APPEND_MAX_INDEXES];
 } PlatformAppendTable;

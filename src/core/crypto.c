@@ -20,7 +20,6 @@
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
 
-#include "utils/memutils.h"
 
 #include "core/crypto.h"
 

@@ -4,7 +4,6 @@
  */
 #include "core/platform.h"
 
-#include "access/htup_details.h"
 #include "executor/spi.h"
 #include "utils/rel.h"
 

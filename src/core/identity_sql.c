@@ -6,7 +6,6 @@
 
 #include "utils/builtins.h"
 
-#include "core/error.h"
 #include "core/identity.h"
 
 /* here these are the SQL functions */

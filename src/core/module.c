@@ -10,11 +10,9 @@
 
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "utils/lsyscache.h"
 
 #include "core/cache.h"
-#include "core/error.h"
 #include "core/module.h"
 #include "core/query.h"
 

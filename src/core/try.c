@@ -8,7 +8,6 @@
 #include "core/platform.h"
 
 #include "access/xact.h"
-#include "utils/memutils.h"
 #include "utils/resowner.h"
 
 #include "core/cache.h"

@@ -5,7 +5,6 @@
 #include "core/platform.h"
 
 #include "mb/pg_wchar.h"
-#include "utils/builtins.h"
 
 #include "core/crypto.h"
 #include "core/uuid5.h"

@@ -16,7 +16,6 @@
 
 #include "common/pg_prng.h"
 #include "port/pg_bswap.h"
-#include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "core/uuid7.h"

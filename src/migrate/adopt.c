@@ -5,8 +5,8 @@
  * CREATE TABLE IF NOT EXISTS passes over a table of that name whatever its
  * shape.  So before it runs, the table is compared with the parse tree: columns
  * that are missing are added, types converted where an assignment cast exists,
- * nulls filled from the default where none are allowed, defaults and named
- * constraints added.  Nothing that the migration does not name is touched:
+ * nulls filled from the default where none are allowed, and allowed where they
+ * are declared to be, defaults and named constraints added.  Nothing that the migration does not name is touched:
  * further columns, indexes, policies and all rows stay.
  *
  * ALTER TABLE is built as a parse tree from copies of the declaration's own
@@ -15,6 +15,7 @@
 #include "core/platform.h"
 
 #include "access/htup_details.h"
+#include "access/sysattr.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
@@ -170,6 +171,7 @@ convert_column(const Adoption *adoption, const ColumnDef *column, Form_pg_attrib
 	if (platform_column_constraint(column, CONSTR_DEFAULT) != NULL && found->atthasdef)
 		platform_adopt_alter(adoption, AT_ColumnDefault, column->colname, NULL);
 	converted->typeName = copyObject(column->typeName);
+	converted->collClause = copyObject(column->collClause);
 	converted->location = -1;
 	platform_adopt_alter(adoption, AT_AlterColumnType, column->colname, (Node *) converted);
 }
@@ -198,8 +200,19 @@ find_column(const Adoption *adoption, const char *name)
 	return SearchSysCacheCopyAttName(adoption->relid, name);
 }
 
+static bool
+is_in_primary_key(const Adoption *adoption, AttrNumber attnum)
+{
+	Relation	relation = table_open(adoption->relid, NoLock);
+	Bitmapset  *key = RelationGetIndexAttrBitmap(relation, INDEX_ATTR_BITMAP_PRIMARY_KEY);
+	bool		result = bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, key);
+
+	table_close(relation, NoLock);
+	return result;
+}
+
 static void
-adopt_column(const Adoption *adoption, ColumnDef *column)
+adopt_column(const Adoption *adoption, ColumnDef *column, bool whole)
 {
 	Constraint *declared = platform_column_constraint(column, CONSTR_DEFAULT);
 	HeapTuple	tuple = find_column(adoption, column->colname);
@@ -215,7 +228,9 @@ adopt_column(const Adoption *adoption, ColumnDef *column)
 
 	found = (Form_pg_attribute) GETSTRUCT(tuple);
 	typenameTypeIdAndMod(NULL, column->typeName, &type, &typmod);
-	if (found->atttypid != type || found->atttypmod != typmod)
+	if (found->atttypid != type || found->atttypmod != typmod ||
+		(column->collClause != NULL &&
+		 get_collation_oid(column->collClause->collname, false) != found->attcollation))
 	{
 		convert_column(adoption, column, found, type, typmod);
 		tuple = find_column(adoption, column->colname);
@@ -232,6 +247,10 @@ adopt_column(const Adoption *adoption, ColumnDef *column)
 		fill_column(adoption, column, found->atthasdef);
 		platform_adopt_alter(adoption, AT_SetNotNull, column->colname, NULL);
 	}
+	/* functions may write nulls where the declaration allows them */
+	if (whole && platform_column_constraint(column, CONSTR_NOTNULL) == NULL && found->attnotnull &&
+		found->attidentity == '\0' && !is_in_primary_key(adoption, found->attnum))
+		platform_adopt_alter(adoption, AT_DropNotNull, column->colname, NULL);
 }
 
 bool
@@ -266,7 +285,7 @@ check_adoptable(const Adoption *adoption)
 }
 
 void
-platform_adopt_table(const Migration *migration, const Statement *statement)
+platform_adopt_table(const Migration *migration, const Statement *statement, bool whole)
 {
 	CreateStmt *create = castNode(CreateStmt, statement->node);
 	Adoption	adoption = {migration, statement->script, create, create->relation->relname};
@@ -281,7 +300,7 @@ platform_adopt_table(const Migration *migration, const Statement *statement)
 	foreach(cell, create->tableElts)
 	{
 		if (IsA(lfirst(cell), ColumnDef))
-			adopt_column(&adoption, lfirst(cell));
+			adopt_column(&adoption, lfirst(cell), whole);
 	}
 	platform_adopt_constraints(&adoption);
 	platform_script_leave(&context);

@@ -22,9 +22,11 @@ extern bool platform_table_exists(const CreateStmt *create);
 /*
  * Makes the table of a CREATE TABLE fit it; 42501 unless the current user owns
  * it, 42804 for a type without an assignment cast, 23xxx for rows that break a
- * declared constraint.
+ * declared constraint. whole: the declaration is complete, so that a column which
+ * it does not say to be NOT NULL becomes one that takes nulls.
  */
-extern void platform_adopt_table(const Migration *migration, const Statement *statement);
+extern void platform_adopt_table(const Migration *migration, const Statement *statement,
+								 bool whole);
 
 /* Drops an index that has the name of a CREATE INDEX but other columns. */
 extern void platform_adopt_index(const Migration *migration, const Statement *statement);

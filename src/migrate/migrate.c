@@ -107,7 +107,7 @@ apply_migration(const Migration *migration)
 		if (IsA(statement->node, CreateStmt) &&
 			platform_table_exists((CreateStmt *) statement->node))
 		{
-			platform_adopt_table(migration, statement);
+			platform_adopt_table(migration, statement, true);
 			adopted = true;
 		}
 		else if (IsA(statement->node, IndexStmt))

@@ -151,6 +151,7 @@ faulty_column(const char *table, ColumnDef *column, List *faulty)
 	{
 		get_atttypetypmodcoll(relid, attnum, &type, &typmod, &collation);
 		part->typeName = makeTypeNameFromOid(type, typmod);
+		part->collClause = NULL;
 	}
 	foreach(cell, part->constraints)
 	{
@@ -199,7 +200,7 @@ repair_table(const Migration *migration, const Statement *statement, List *fault
 
 		part.node = (Node *) faulty_part(create, faulty);
 		if (((CreateStmt *) part.node)->tableElts != NIL)
-			platform_adopt_table(migration, &part);
+			platform_adopt_table(migration, &part, false);
 	}
 	else
 	{

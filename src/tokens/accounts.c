@@ -7,7 +7,6 @@
 
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/rel.h"
@@ -156,7 +155,7 @@ platform_record_token_account(PG_FUNCTION_ARGS)
 	account.version = column_int64(trigger, row, "version");
 	account.now = column_int64(trigger, row, "updated_at");
 	entry.amount = account.balance;
-	entry.reason = cstring_to_text("opening balance");
+	entry.reason = cstring_to_text(LEDGER_OPENING);
 	platform_ledger_entry_id(&account, NULL, &entry.id);
 
 	platform_entries_open(&entries, 1);

@@ -10,7 +10,6 @@
 #include "utils/timestamp.h"
 
 #include "core/commit.h"
-#include "core/error.h"
 #include "tokens/ledger.h"
 #include "tokens/tokens.h"
 

@@ -348,7 +348,7 @@ FROM entry e WHERE e."timestamp" < e.time_before
 UNION ALL
 SELECT e.organization_id, e.user_id, 'kind of entry', NULL, e.version
 FROM entry e
-WHERE CASE WHEN e.kind IN ('burn', 'capture') THEN e.tokens_used <> - e.amount OR e.tokens_used <= 0
+WHERE CASE WHEN e.kind IN ('burn', 'capture') THEN e.tokens_used <> - e.amount
 	WHEN e.kind IN ('grant', 'refund') THEN e.tokens_used <> 0 OR (e.amount <= 0 AND e.version > 1)
 	WHEN e.kind = 'expire' THEN e.tokens_used <> 0 OR e.amount >= 0
 	ELSE e.tokens_used <> 0 OR e.amount = 0 END
@@ -365,4 +365,4 @@ RETURNS TABLE (organization_id uuid, user_id text, balance bigint, expected_bala
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_reconcile_tokens';
 COMMENT ON FUNCTION platform.reconcile_tokens(boolean, uuid) IS
-	'A row for each account whose row differs from its entries, holds and calls; preview false computes it anew from them. Entries are never changed. NULL: all organizations. Operators. Errors: 42501, 25006.';
+	'A row for each account whose row differs from its entries, holds and calls; preview false computes it anew from them. Entries are never changed; an account that has none gets its opening entry. NULL: all organizations. Operators. Errors: 42501, 25006.';

@@ -143,6 +143,9 @@ typedef struct LedgerGrant
 
 #define LEDGER_NO_EXPIRY DT_NOEND
 
+/* The reason of an account's first entry. */
+#define LEDGER_OPENING "opening balance"
+
 /*
  * The grants of open_grants whose time is over, as much as no hold needs; for
  * each, if wanted, how much.

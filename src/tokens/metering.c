@@ -13,16 +13,13 @@
  */
 #include "core/platform.h"
 
-#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "tcop/utility.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "core/error.h"
 #include "core/identity.h"
 #include "core/query.h"
 #include "core/try.h"

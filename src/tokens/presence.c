@@ -15,7 +15,6 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "core/error.h"
 #include "core/identity.h"
 #include "core/query.h"
 #include "tokens/tokens.h"

@@ -95,7 +95,21 @@ rebuild_grants(LedgerAccount *account, Datum *values)
 	account->grants_changed = true;
 }
 
-/* Computes the row anew; the account is locked, so no entry is added meanwhile. */
+/*
+ * An account that has never had an entry was made past its trigger: what is in
+ * it is what it was opened with.
+ */
+static void
+open_account(Ledger *ledger)
+{
+	LedgerEntry entry = {.kind = "grant", .duration_seconds = -1};
+
+	entry.amount = ledger->account.balance;
+	entry.reason = cstring_to_text(LEDGER_OPENING);
+	platform_ledger_post(ledger, &entry);
+}
+
+/* Computes the row anew; unless it is a preview the account is locked, so no entry is added meanwhile. */
 static void
 reconcile_body(Ledger *ledger, void *arg)
 {
@@ -104,13 +118,18 @@ reconcile_body(Ledger *ledger, void *arg)
 	Datum		values[2] = {
 		UUIDPGetDatum(&account->organization), PointerGetDatum(account->user_id)
 	};
+	bool		never_opened;
 
 	difference->balance = account->balance;
 	difference->held = account->held;
 	platform_query_begin();
 	platform_query_run(&sum_entries, values, NULL);
-	account->balance = platform_row_int64_or(0, 1, 0);
-	account->version = platform_row_int64_or(0, 2, 0);
+	never_opened = account->version == 0 && platform_row_int64_or(0, 2, 0) == 0;
+	if (!never_opened)
+	{
+		account->balance = platform_row_int64_or(0, 1, 0);
+		account->version = platform_row_int64_or(0, 2, 0);
+	}
 	platform_query_run(&sum_holds, values, NULL);
 	account->held = platform_row_int64_or(0, 1, 0);
 	account->held_until = platform_row_timestamptz_or(0, 2, LEDGER_NO_EXPIRY);
@@ -118,6 +137,8 @@ reconcile_body(Ledger *ledger, void *arg)
 	platform_query_end();
 	account->overage = Max(0, -account->overdraft_limit - (account->balance - account->held));
 	account->changed = !difference->preview;
+	if (never_opened && account->balance != 0 && !difference->preview)
+		open_account(ledger);
 	difference->expected_balance = account->balance;
 	difference->expected_held = account->held;
 }
@@ -145,7 +166,8 @@ put_difference(ReturnSetInfo *result, const Difference *difference)
  *
  * A row for each account whose row differs from its entries, holds and calls;
  * preview false computes it anew from them. Entries are never changed: for what
- * is wrong among them see verify_token_accounts(). NULL: all organizations; a
+ * is wrong among them see verify_token_accounts(). An account with a balance and
+ * without any entry, as loaded past the triggers, gets its opening entry. NULL: all organizations; a
  * NULL preview is true. Operators. Errors: 42501; 25006.
  */
 Datum
@@ -181,6 +203,7 @@ platform_reconcile_tokens(PG_FUNCTION_ARGS)
 		if (platform_ledger_change(&ledger, &differences[i].organization, differences[i].user_id,
 								   !preview, reconcile_body, &differences[i]))
 			put_difference(result, &differences[i]);
+	platform_ledger_flush(&ledger);
 	platform_ledger_close(&ledger);
 	return (Datum) 0;
 }

@@ -18,12 +18,8 @@
  */
 #include "core/platform.h"
 
-#include "access/htup_details.h"
-#include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "funcapi.h"
 #include "mb/pg_wchar.h"
-#include "tcop/utility.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 

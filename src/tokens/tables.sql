@@ -34,6 +34,8 @@ CREATE TABLE IF NOT EXISTS platform.user_accounts (
 	CONSTRAINT user_accounts_version_check CHECK (version >= 0),
 	CONSTRAINT user_accounts_balance_check CHECK (tokens_remaining - held >= - overdraft_limit - overage)
 ) WITH (fillfactor = 50);
+-- The original's, which knew no overdraft and no debt.
+ALTER TABLE platform.user_accounts DROP CONSTRAINT IF EXISTS user_accounts_tokens_remaining_check;
 CREATE INDEX IF NOT EXISTS user_accounts_organization_id_idx ON platform.user_accounts (organization_id);
 CREATE INDEX IF NOT EXISTS user_accounts_email_idx ON platform.user_accounts (email);
 COMMENT ON TABLE platform.user_accounts IS
@@ -61,16 +63,16 @@ CREATE TABLE IF NOT EXISTS platform.token_usage (
 	id uuid NOT NULL,
 	organization_id uuid NOT NULL,
 	"timestamp" timestamptz NOT NULL,
-	amount bigint NOT NULL,
+	amount bigint,
 	tokens_used bigint NOT NULL DEFAULT 0,
-	balance_after bigint NOT NULL,
-	version bigint NOT NULL,
+	balance_after bigint,
+	version bigint,
 	shortfall bigint NOT NULL DEFAULT 0,
 	fingerprint bigint,
 	duration_seconds integer,
 	used_turn boolean,
 	user_id text COLLATE pg_catalog."C" NOT NULL,
-	kind text NOT NULL,
+	kind text,
 	mode text,
 	session_id text COLLATE pg_catalog."C",
 	idempotency_key text,
@@ -87,6 +89,48 @@ CREATE TABLE IF NOT EXISTS platform.token_usage (
 	CONSTRAINT token_usage_duration_seconds_check CHECK (duration_seconds >= 0),
 	CONSTRAINT token_usage_idempotency_key_check CHECK (length(idempotency_key) BETWEEN 1 AND 255)
 );
+
+-- An older log knew burns alone: they are numbered in the order of time, and an opening
+-- entry before them makes their sum the account's balance. The same for accounts
+-- without a log. Once there are triggers it is theirs to see to that.
+UPDATE platform.token_usage e
+SET kind = 'burn', amount = - e.tokens_used, version = o.version, balance_after = o.balance
+FROM (
+	SELECT t.id, t.organization_id,
+		(coalesce(a.tokens_remaining, - sum(t.tokens_used) OVER w) + sum(t.tokens_used) OVER w <> 0)::integer
+			+ row_number() OVER (w ORDER BY t."timestamp", t.id) AS version,
+		coalesce(a.tokens_remaining, - sum(t.tokens_used) OVER w) + sum(t.tokens_used) OVER w
+			- sum(t.tokens_used) OVER (w ORDER BY t."timestamp", t.id) AS balance
+	FROM platform.token_usage t
+	LEFT JOIN platform.user_accounts a ON a.organization_id = t.organization_id AND a.user_id = t.user_id
+	WHERE t.version IS NULL
+	WINDOW w AS (PARTITION BY t.organization_id, t.user_id)) o
+WHERE e.id = o.id AND e.organization_id = o.organization_id AND e.version IS NULL;
+INSERT INTO platform.token_usage (id, organization_id, user_id, "timestamp", kind, amount, balance_after, version, reason)
+SELECT platform.uuid7(), o.organization_id, o.user_id, o.since, 'grant', o.amount, o.amount, 1, 'opening balance'
+FROM (
+	SELECT a.organization_id, a.user_id, LEAST(a.created_at, min(e."timestamp")) AS since,
+		a.tokens_remaining - coalesce(sum(e.amount), 0)::bigint AS amount
+	FROM platform.user_accounts a
+	LEFT JOIN platform.token_usage e ON e.organization_id = a.organization_id AND e.user_id = a.user_id
+	WHERE a.version = 0
+	GROUP BY a.organization_id, a.user_id) o
+WHERE o.amount <> 0 AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger g
+	WHERE g.tgrelid = 'platform.token_usage'::regclass AND g.tgname = 'token_usage_refuse');
+UPDATE platform.user_accounts a
+SET version = e.version
+FROM (
+	SELECT t.organization_id, t.user_id, max(t.version) AS version FROM platform.token_usage t
+	GROUP BY t.organization_id, t.user_id) e
+WHERE a.version = 0 AND e.organization_id = a.organization_id AND e.user_id = a.user_id
+	AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger g
+		WHERE g.tgrelid = 'platform.user_accounts'::regclass AND g.tgname = 'user_accounts_check');
+ALTER TABLE platform.token_usage
+	ALTER COLUMN amount SET NOT NULL,
+	ALTER COLUMN balance_after SET NOT NULL,
+	ALTER COLUMN version SET NOT NULL,
+	ALTER COLUMN kind SET NOT NULL;
+
 CREATE INDEX IF NOT EXISTS token_usage_session_id_idx
 	ON platform.token_usage (session_id) WHERE session_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS token_usage_reverses_idx
@@ -316,6 +360,15 @@ CREATE TABLE IF NOT EXISTS platform.call_sessions (
 	CONSTRAINT call_sessions_reserve_minutes_check CHECK (reserve_minutes BETWEEN 0 AND 1440),
 	CONSTRAINT call_sessions_reserved_check CHECK (reserved >= 0)
 ) WITH (fillfactor = 38);
+-- Calls of an older table were billed there, or never will be.
+UPDATE platform.call_sessions s
+SET status = CASE WHEN s.end_time IS NULL THEN 'lost' ELSE 'ended' END,
+	end_time = GREATEST(coalesce(s.end_time, s.updated_at), s.start_time),
+	duration_seconds = floor(EXTRACT(epoch FROM GREATEST(coalesce(s.end_time, s.updated_at), s.start_time) - s.start_time)),
+	charged = coalesce((SELECT sum(u.tokens_used) FROM platform.token_usage u
+		WHERE u.session_id = s.id::text AND u.organization_id = s.organization_id), 0)
+WHERE s.status = 'live' AND s.rate_id IS NULL AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger g
+	WHERE g.tgrelid = 'platform.call_sessions'::regclass AND g.tgname = 'call_sessions_touch');
 CREATE INDEX IF NOT EXISTS call_sessions_room_id_idx ON platform.call_sessions (room_id);
 CREATE INDEX IF NOT EXISTS call_sessions_start_time_idx ON platform.call_sessions (start_time);
 CREATE INDEX IF NOT EXISTS call_sessions_user_id_idx ON platform.call_sessions (user_id);

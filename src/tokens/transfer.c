@@ -8,7 +8,6 @@
  */
 #include "core/platform.h"
 
-#include "utils/builtins.h"
 
 #include "core/commit.h"
 #include "core/error.h"

@@ -10,11 +10,9 @@
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "tcop/utility.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "core/error.h"
 #include "core/identity.h"
 #include "core/query.h"
 #include "core/try.h"

@@ -270,7 +270,7 @@ WHERE NOT EXISTS (SELECT 1 FROM pg_catalog.pg_trigger g
 	WHERE g.tgrelid = 'platform.token_rates'::regclass AND g.tgname = t.name AND g.tgenabled = 'A');
 -- check: calls of the last day are charged what their entries and debts say
 SELECT s.id, s.organization_id FROM platform.call_sessions s
-WHERE s.start_time >= pg_catalog.now() - interval '1 day' AND s.charged <>
+WHERE s.start_time >= pg_catalog.now() - interval '1 day' AND s.rate_id IS NOT NULL AND s.charged <>
 	COALESCE((SELECT - pg_catalog.sum(t.amount) FROM platform.token_usage t
 		WHERE t.session_id = s.id::text AND t.organization_id = s.organization_id AND t.rate_id IS NOT NULL), 0)
 	+ COALESCE((SELECT pg_catalog.sum(u.tokens) FROM platform.unbilled_usage u
