@@ -17,12 +17,14 @@
 #include "core/root_key.h"
 #include "core/secret.h"
 #include "core/settings.h"
+#include "core/url.h"
 #include "credentials/integrations.h"
 #include "features/features.h"
 #include "legacy/legacy.h"
 #include "ops/ops.h"
 #include "sessions/sessions.h"
 #include "tokens/tokens.h"
+#include "webhooks/webhooks.h"
 
 PLATFORM_MODULE_MAGIC;
 
@@ -39,6 +41,7 @@ _PG_init(void)
 	platform_commit_init();
 	platform_audit_init();
 	platform_event_init();
+	platform_url_init();
 	platform_root_key_init();
 	platform_data_key_init();
 	platform_secret_init();
@@ -49,5 +52,6 @@ _PG_init(void)
 	platform_tokens_init();
 	platform_ops_init();
 	platform_capabilities_init();
+	platform_webhooks_init();
 	platform_settings_reserve();
 }

@@ -13,11 +13,18 @@
 #include "core/event.h"
 #include "core/identity.h"
 #include "core/query.h"
+#include "webhooks/attempt.h"
 #include "webhooks/webhooks.h"
 
 PG_FUNCTION_INFO_V1(platform_emit_event);
 
 PlatformModule platform_webhooks_module = {.name = "webhooks", .version = 590};
+
+void
+platform_webhooks_init(void)
+{
+	platform_webhook_attempt_init();
+}
 
 /*
  * platform.emit_event(organization_id uuid, type text, payload jsonb DEFAULT '{}',

@@ -143,6 +143,7 @@ CREATE TABLE IF NOT EXISTS platform.webhook_endpoints (
 	due_at timestamptz,
 	blocked_until timestamptz,
 	blocked_by text,
+	scan_from timestamptz NOT NULL DEFAULT '-infinity',
 	breaker text NOT NULL DEFAULT 'closed',
 	breaker_opened integer NOT NULL DEFAULT 0,
 	failures integer NOT NULL DEFAULT 0,
@@ -163,6 +164,8 @@ COMMENT ON COLUMN platform.webhook_endpoints.due_at IS
 	'Nothing can be claimed before; NULL: nothing waits, or it is held.';
 COMMENT ON COLUMN platform.webhook_endpoints.blocked_until IS
 	'New deliveries do not make it due before.';
+COMMENT ON COLUMN platform.webhook_endpoints.scan_from IS
+	'No unfinished delivery is due earlier: a claim looks from here on, past what is finished and cannot be removed yet.';
 COMMENT ON COLUMN platform.webhook_endpoints.breaker IS
 	'Circuit breaker. open: nothing is sent until blocked_until, then one request (half_open) decides.';
 COMMENT ON COLUMN platform.webhook_endpoints.breaker_opened IS

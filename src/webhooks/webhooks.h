@@ -3,12 +3,115 @@
  *	  What the files of this module share.
  *
  *	emit.c			events from SQL
+ *	match.c			which events a subscription asks for
+ *	fanout.c		from events to deliveries
+ *	claim.c			which deliveries a worker gets
+ *	endpoint.c		what a claim does with one endpoint
+ *	request.c		a delivery as a signed HTTP request
+ *	complete.c		what became of deliveries
+ *	schedule.c		when the next attempt is
+ *	arrays.c		arrays as arguments of queries
+ *
+ * Locks are taken in this order: fan-out, endpoints by subscription id,
+ * deliveries. Whoever makes a delivery pending, or moves its time, holds the
+ * endpoint's row: so nothing gets lost between "is anything left?" and "then it
+ * is not due". Completing a delivery of a healthy endpoint needs no such lock.
  */
 #ifndef PLATFORM_WEBHOOKS_H
 #define PLATFORM_WEBHOOKS_H
 
 #include "core/module.h"
+#include "utils/array.h"
+#include "utils/jsonb.h"
 
 extern PlatformModule platform_webhooks_module;
+
+/* Once, from _PG_init. */
+extern void platform_webhooks_init(void);
+
+#define WEBHOOK_SECRET_PURPOSE	"webhook_subscriptions.secret"
+
+/* Deliveries in one call of claim or complete, at most. */
+#define WEBHOOK_BATCH_MAX	1000
+
+/* match.c */
+
+/* A type, "*", or a family: "call.*". */
+extern bool platform_webhook_pattern_is_valid(const char *pattern, size_t length);
+extern bool platform_webhook_pattern_matches(const char *pattern, size_t pattern_length,
+											 const char *type, size_t type_length);
+
+/* fanout.c */
+
+/*
+ * Makes deliveries of new events, at most about that many events; true when it made
+ * any. False at once when somebody else is doing it. In a query.
+ */
+extern bool platform_webhook_fan_out(TimestampTz now, int limit);
+
+/* Makes subscriptions' endpoints due; ids in ascending order. In a query. */
+extern void platform_webhook_make_due(const pg_uuid_t *subscriptions,
+									  const pg_uuid_t *organizations, int count,
+									  TimestampTz due_at);
+
+/* request.c */
+
+/* How requests to one subscription are made; secrets are to be wiped. */
+typedef struct WebhookReceiver
+{
+	pg_uuid_t	id;
+	pg_uuid_t	organization;
+	char	   *url;
+	int			scheme;
+	Jsonb	   *headers;
+	int			nsecrets;
+	struct PlatformPlaintext *secrets;
+} WebhookReceiver;
+
+/* An event as it is sent. */
+typedef struct WebhookMessage
+{
+	const pg_uuid_t *event_id;
+	const char *type;
+	TimestampTz occurred_at;
+	Jsonb	   *payload;
+} WebhookMessage;
+
+extern char *platform_webhook_body(const WebhookMessage *message, size_t *length);
+extern Jsonb *platform_webhook_headers(const WebhookReceiver *receiver,
+									   const WebhookMessage *message, const char *body,
+									   size_t length, TimestampTz now);
+extern void platform_webhook_forget(WebhookReceiver *receiver);
+
+/* Headers that a subscription cannot set. */
+extern bool platform_webhook_header_is_reserved(const char *name, size_t length);
+
+/* schedule.c */
+
+typedef struct WebhookSchedule
+{
+	bool		fixed;
+	int			count;			/* of seconds; 0: that of Standard Webhooks */
+	const int32 *seconds;
+} WebhookSchedule;
+
+/* Microseconds to wait after so many attempts, without jitter. */
+extern int64 platform_webhook_delay(const WebhookSchedule *schedule, int attempts);
+
+/* The same, more or less: within a fifth. */
+extern int64 platform_webhook_jitter(int64 delay);
+
+/* Microseconds that a Retry-After asks for (RFC 9110, section 10.2.3); -1: it is none. */
+extern int64 platform_webhook_retry_after(const char *value, TimestampTz now);
+
+/* arrays.c */
+
+extern Datum platform_uuid_array(const pg_uuid_t *ids, int count);
+extern Datum platform_text_array(char *const *texts, int count);
+extern Datum platform_int4_array(const int32 *values, const bool *nulls, int count);
+extern Datum platform_timestamptz_array(const TimestampTz *values, const bool *nulls, int count);
+
+/* For qsort(). */
+extern int	platform_compare_uuids(const void *a, const void *b);
 
 #endif							/* PLATFORM_WEBHOOKS_H */

@@ -68,8 +68,10 @@ CREATE OR REPLACE TRIGGER webhook_events_refuse BEFORE UPDATE ON platform.webhoo
 	FOR EACH ROW EXECUTE FUNCTION platform.refuse_change();
 CREATE OR REPLACE TRIGGER webhook_attempts_refuse BEFORE UPDATE ON platform.webhook_attempts
 	FOR EACH ROW EXECUTE FUNCTION platform.refuse_change();
-CREATE OR REPLACE TRIGGER webhook_subscriptions_touch BEFORE UPDATE ON platform.webhook_subscriptions
-	FOR EACH ROW EXECUTE FUNCTION platform.touch_updated_at();
+CREATE OR REPLACE TRIGGER webhook_subscriptions_check BEFORE INSERT OR UPDATE ON platform.webhook_subscriptions
+	FOR EACH ROW EXECUTE FUNCTION platform.check_webhook_subscription();
+CREATE OR REPLACE TRIGGER webhook_subscriptions_endpoint AFTER INSERT OR UPDATE ON platform.webhook_subscriptions
+	FOR EACH ROW EXECUTE FUNCTION platform.keep_webhook_endpoint();
 
 INSERT INTO platform.secret_columns (table_name, column_name, purpose) VALUES
 	('webhook_subscriptions', 'secret', 'webhook_subscriptions.secret'),
@@ -81,7 +83,8 @@ SELECT platform.create_log_partitions();
 -- down
 
 DELETE FROM platform.secret_columns WHERE schema_name = 'platform' AND table_name = 'webhook_subscriptions';
-DROP TRIGGER IF EXISTS webhook_subscriptions_touch ON platform.webhook_subscriptions;
+DROP TRIGGER IF EXISTS webhook_subscriptions_endpoint ON platform.webhook_subscriptions;
+DROP TRIGGER IF EXISTS webhook_subscriptions_check ON platform.webhook_subscriptions;
 DROP TRIGGER IF EXISTS webhook_attempts_refuse ON platform.webhook_attempts;
 DROP TRIGGER IF EXISTS webhook_events_refuse ON platform.webhook_events;
 DROP POLICY IF EXISTS webhook_attempts_admin_select ON platform.webhook_attempts;

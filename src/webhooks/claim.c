@@ -1,0 +1,436 @@
+/*
+ * claim.c
+ *	  Which deliveries a worker gets.
+ *
+ * A claim fans new events out, picks endpoints that are due, and takes a share
+ * of each one's deliveries: the backlog of one endpoint is never in the way of
+ * another. Endpoints that somebody else holds are passed over, unless there are
+ * no others. What is returned is ready to be sent, and signed.
+ *
+ * Finished endpoints' entries stay in the index of those that are due as long as
+ * an old snapshot might see them. So a session remembers where the first one
+ * stood, and looks before it only now and then.
+ */
+#include "core/platform.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+#include "utils/tuplestore.h"
+
+#include "core/argument.h"
+#include "core/commit.h"
+#include "core/event.h"
+#include "core/query.h"
+#include "core/secret.h"
+#include "core/signature.h"
+#include "core/uuid7.h"
+#include "webhooks/endpoint.h"
+#include "webhooks/subscription.h"
+
+PG_FUNCTION_INFO_V1(platform_claim_webhook_deliveries);
+
+#define ENDPOINTS_MAX	32		/* in one claim */
+#define ROUNDS_MAX		16		/* of endpoints that turn out not to be due */
+#define FANOUT_EVENTS	1000
+#define FANOUT_EVERY	(USECS_PER_SEC / 20)
+#define LOOK_BACK		(2 * USECS_PER_SEC)
+#define LOOK_BACK_EVERY	USECS_PER_SEC
+
+#define PICK_ENDPOINTS \
+	"SELECT subscription_id, organization_id, due_at, scan_from, rate_at, breaker" \
+	" FROM platform.webhook_endpoints" \
+	" WHERE due_at OPERATOR(pg_catalog.<=) $1 AND due_at OPERATOR(pg_catalog.>=) $2" \
+	" ORDER BY due_at LIMIT $3 FOR NO KEY UPDATE"
+
+static PlatformQuery pick_free =
+	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST, PICK_ENDPOINTS " SKIP LOCKED",
+				   TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID);
+
+static PlatformQuery pick_waiting =
+	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST, PICK_ENDPOINTS,
+				   TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID);
+
+/* After the endpoints are locked, so that it is not older than what they say. */
+static PlatformQuery read_subscriptions =
+	PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST,
+				   "SELECT id, url, scheme, headers, timeout_ms, max_in_flight, rate_per_second, active,"
+				   " secret, CASE WHEN previous_secret_expires_at OPERATOR(pg_catalog.>) $2"
+				   " THEN previous_secret END"
+				   " FROM platform.webhook_subscriptions WHERE id OPERATOR(pg_catalog.=) ANY ($1)",
+				   UUIDARRAYOID, TIMESTAMPTZOID);
+
+static PlatformQuery read_events =
+	PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST,
+				   "SELECT id, payload, occurred_at FROM platform.webhook_events"
+				   " WHERE id OPERATOR(pg_catalog.=) ANY ($1)"
+				   " AND created_at OPERATOR(pg_catalog.>=) $2 AND created_at OPERATOR(pg_catalog.<=) $3",
+				   UUIDARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID);
+
+static PlatformQuery cancel_purged =
+	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST,
+				   "UPDATE platform.webhook_deliveries SET status = 'cancelled', finished_at = $2,"
+				   " lease_id = NULL, lease_until = NULL,"
+				   " last_error = 'the event was purged'"
+				   " WHERE id OPERATOR(pg_catalog.=) ANY ($1)",
+				   UUIDARRAYOID, TIMESTAMPTZOID);
+
+/* What a session remembers of the index of endpoints. */
+static TimestampTz first_due = DT_NOBEGIN;
+static TimestampTz looked_back = 0;
+static TimestampTz fanned_out = 0;
+
+/* ---- endpoints ---- */
+
+static int
+pick_endpoints(WebhookEndpoint *endpoints, TimestampTz now, int limit, bool wait)
+{
+	bool		all = now - looked_back > LOOK_BACK_EVERY || now < looked_back;
+	Datum		values[3];
+	int			count;
+
+	values[0] = TimestampTzGetDatum(now);
+	values[1] = TimestampTzGetDatum(all ? DT_NOBEGIN : first_due);
+	values[2] = Int64GetDatum(limit);
+	count = (int) platform_query_run(wait ? &pick_waiting : &pick_free, values, NULL);
+	if (all)
+		looked_back = now;
+	for (int i = 0; i < count; i++)
+	{
+		WebhookEndpoint *endpoint = &endpoints[i];
+		char	   *breaker = platform_row_cstring(i, 6);
+
+		memset(endpoint, 0, sizeof(*endpoint));
+		endpoint->receiver.id = platform_row_uuid(i, 1);
+		endpoint->receiver.organization = platform_row_uuid(i, 2);
+		endpoint->due_at = platform_row_timestamptz_or(i, 3, 0);
+		endpoint->scan_from = platform_row_timestamptz_or(i, 4, 0);
+		endpoint->rate_at = platform_row_timestamptz_or(i, 5, 0);
+		endpoint->breaker_open = strcmp(breaker, "open") == 0;
+		endpoint->half_open = strcmp(breaker, "half_open") == 0;
+	}
+	/* others may be held by somebody: what is due for longer than this is found above */
+	first_due = (count > 0 ? endpoints[0].due_at : now) - LOOK_BACK;
+	return count;
+}
+
+/*
+ * Adds a secret to those that sign. Without a root key nothing can be sent, and
+ * the claim fails; one secret that cannot be read holds its own endpoint only.
+ */
+static void
+add_secret(WebhookEndpoint *endpoint, uint64 row, int column)
+{
+	WebhookReceiver *receiver = &endpoint->receiver;
+	PlatformSecretPlace place = {&receiver->organization, WEBHOOK_SECRET_PURPOSE, &receiver->id, NULL};
+	bool		isnull;
+	Datum		envelope = platform_row_datum_copy(row, column, &isnull);
+	PlatformKeyFault fault;
+	text	   *value;
+
+	if (isnull)
+		return;
+	value = DatumGetTextPP(envelope);
+	if (platform_secret_try_decrypt(&place, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value),
+									&receiver->secrets[receiver->nsecrets], &fault))
+	{
+		platform_webhook_secret_to_key(platform_signature_scheme_name(receiver->scheme),
+									   &receiver->secrets[receiver->nsecrets]);
+		receiver->nsecrets++;
+	}
+	else if (fault.reason == KEY_NO_ROOT_KEY || fault.reason == KEY_WRONG_ROOT_KEY)
+		platform_key_fault_raise(&fault);
+}
+
+static WebhookEndpoint *
+find_endpoint(WebhookEndpoint *endpoints, int count, const pg_uuid_t *id)
+{
+	for (int i = 0; i < count; i++)
+		if (platform_uuid_equal(&endpoints[i].receiver.id, id))
+			return &endpoints[i];
+	return NULL;
+}
+
+static void
+read_subscription(WebhookEndpoint *endpoint, uint64 row)
+{
+	WebhookReceiver *receiver = &endpoint->receiver;
+	PlatformSignatureScheme scheme = SIGNATURE_STANDARD;
+	char	   *name = platform_row_cstring(row, 3);
+	bool		isnull;
+
+	endpoint->found = true;
+	receiver->url = platform_row_cstring(row, 2);
+	if (!platform_signature_find_scheme(name, strlen(name), &scheme))
+		elog(ERROR, "unexpected scheme \"%s\"", name);
+	receiver->scheme = scheme;
+	receiver->headers = DatumGetJsonbP(platform_row_datum_copy(row, 4, &isnull));
+	endpoint->timeout_ms = platform_row_int32(row, 5);
+	endpoint->max_in_flight = platform_row_int32(row, 6);
+	endpoint->rate = DatumGetInt32(platform_row_datum(row, 7, &isnull));
+	if (isnull)
+		endpoint->rate = 0;
+	endpoint->active = platform_row_bool(row, 8);
+	receiver->secrets = palloc0(2 * sizeof(PlatformPlaintext));
+}
+
+static void
+read_endpoints(WebhookEndpoint *endpoints, int count, TimestampTz now)
+{
+	pg_uuid_t  *ids = palloc(count * sizeof(pg_uuid_t));
+	Datum		values[2];
+	uint64		rows;
+
+	for (int i = 0; i < count; i++)
+		ids[i] = endpoints[i].receiver.id;
+	values[0] = platform_uuid_array(ids, count);
+	values[1] = TimestampTzGetDatum(now);
+	rows = platform_query_run(&read_subscriptions, values, NULL);
+	for (uint64 i = 0; i < rows; i++)
+	{
+		pg_uuid_t	id = platform_row_uuid(i, 1);
+		WebhookEndpoint *endpoint = find_endpoint(endpoints, count, &id);
+
+		read_subscription(endpoint, i);
+		if (endpoint->active)
+			for (int column = 9; column <= 10; column++)
+				add_secret(endpoint, i, column);
+	}
+}
+
+/*
+ * Takes deliveries of the endpoints: first a fair share of each, then of those
+ * that have more what others left.
+ */
+static void
+claim_endpoints(WebhookEndpoint *endpoints, int count, WebhookClaims *claims, int limit)
+{
+	int			share = (limit - claims->count + count - 1) / count;
+
+	for (int pass = 0; pass < 2 && claims->count < limit; pass++)
+		for (int i = 0; i < count && claims->count < limit; i++)
+		{
+			int			want = limit - claims->count;
+
+			if (endpoints[i].exhausted || !endpoints[i].found)
+				continue;
+			(void) platform_webhook_claim_endpoint(&endpoints[i], claims,
+												   pass == 0 ? Min(want, share) : want);
+		}
+}
+
+/* ---- requests ---- */
+
+static int
+compare_claims(const void *a, const void *b)
+{
+	return platform_compare_uuids(&((const WebhookClaim *const *) a)[0]->event_id,
+								  &((const WebhookClaim *const *) b)[0]->event_id);
+}
+
+/* Finds the payloads of those that have none of their own. */
+static void
+read_payloads(WebhookClaims *claims)
+{
+	WebhookClaim **sorted = palloc(claims->count * sizeof(WebhookClaim *));
+	pg_uuid_t  *ids = palloc(claims->count * sizeof(pg_uuid_t));
+	int			count = 0;
+	int			nids = 0;
+	uint64		rows;
+	Datum		values[3];
+
+	for (int i = 0; i < claims->count; i++)
+		if (claims->claims[i].payload == NULL)
+			sorted[count++] = &claims->claims[i];
+	if (count == 0)
+		return;
+	qsort(sorted, count, sizeof(WebhookClaim *), compare_claims);
+	for (int i = 0; i < count; i++)
+		if (i == 0 || !platform_uuid_equal(&sorted[i]->event_id, &ids[nids - 1]))
+			ids[nids++] = sorted[i]->event_id;
+	values[0] = platform_uuid_array(ids, nids);
+	values[1] = TimestampTzGetDatum(platform_event_time(&ids[0]));
+	values[2] = TimestampTzGetDatum(platform_event_time(&ids[nids - 1]));
+	rows = platform_query_run(&read_events, values, NULL);
+	for (uint64 i = 0; i < rows; i++)
+	{
+		pg_uuid_t	id = platform_row_uuid(i, 1);
+		int			low = 0;
+		int			high = count;
+		bool		isnull;
+		Jsonb	   *payload = DatumGetJsonbP(platform_row_datum_copy(i, 2, &isnull));
+
+		while (low < high)
+		{
+			int			middle = (low + high) / 2;
+
+			if (platform_compare_uuids(&sorted[middle]->event_id, &id) < 0)
+				low = middle + 1;
+			else
+				high = middle;
+		}
+		for (; low < count && platform_uuid_equal(&sorted[low]->event_id, &id); low++)
+		{
+			sorted[low]->payload = payload;
+			sorted[low]->occurred_at = platform_row_timestamptz_or(i, 3, 0);
+		}
+	}
+}
+
+/* Deliveries whose event is gone cannot be sent. */
+static void
+drop_purged(WebhookClaims *claims)
+{
+	pg_uuid_t  *ids = palloc(claims->count * sizeof(pg_uuid_t));
+	int			purged = 0;
+	int			kept = 0;
+	Datum		values[2];
+
+	for (int i = 0; i < claims->count; i++)
+	{
+		if (claims->claims[i].payload == NULL)
+			ids[purged++] = claims->claims[i].id;
+		else
+			claims->claims[kept++] = claims->claims[i];
+	}
+	claims->count = kept;
+	if (purged == 0)
+		return;
+	values[0] = platform_uuid_array(ids, purged);
+	values[1] = TimestampTzGetDatum(claims->now);
+	platform_query_run(&cancel_purged, values, NULL);
+}
+
+static void
+put_request(ReturnSetInfo *result, const WebhookClaims *claims, const WebhookClaim *claim)
+{
+	const WebhookReceiver *receiver = &claim->endpoint->receiver;
+	WebhookMessage message = {&claim->event_id, claim->type, claim->occurred_at, claim->payload};
+	Datum		values[13];
+	bool		nulls[13] = {false};
+	size_t		length;
+	char	   *body = platform_webhook_body(&message, &length);
+	bytea	   *bytes = palloc(VARHDRSZ + length);
+
+	SET_VARSIZE(bytes, VARHDRSZ + length);
+	memcpy(VARDATA(bytes), body, length);
+	values[0] = UUIDPGetDatum(&claim->id);
+	values[1] = UUIDPGetDatum(&claims->lease_id);
+	values[2] = UUIDPGetDatum(&receiver->organization);
+	values[3] = UUIDPGetDatum(&receiver->id);
+	values[4] = UUIDPGetDatum(&claim->event_id);
+	values[5] = CStringGetTextDatum(claim->type);
+	values[6] = Int32GetDatum(claim->attempt);
+	values[7] = CStringGetTextDatum(receiver->url);
+	values[8] = CStringGetTextDatum("POST");
+	values[9] = JsonbPGetDatum(platform_webhook_headers(receiver, &message, body, length, claims->now));
+	values[10] = PointerGetDatum(bytes);
+	values[11] = Int32GetDatum(claim->endpoint->timeout_ms);
+	values[12] = TimestampTzGetDatum(claim->lease_until);
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+/* ---- the claim ---- */
+
+/* Picks and claims; returns the endpoints, whose secrets are to be wiped. */
+static int
+claim_due(WebhookClaims *claims, int limit, WebhookEndpoint *endpoints)
+{
+	int			count = 0;
+
+	for (int round = 0; round < ROUNDS_MAX && claims->count == 0; round++)
+	{
+		bool		may_wait = !TransactionIdIsValid(GetTopTransactionIdIfAny());
+
+		count = pick_endpoints(endpoints, claims->now, Min(limit, ENDPOINTS_MAX), false);
+		/* Holding nothing, it may wait for who holds one; he is about to commit. */
+		if (count == 0 && may_wait)
+			count = pick_endpoints(endpoints, claims->now, 1, true);
+		if (count == 0)
+			break;
+		read_endpoints(endpoints, count, claims->now);
+		claim_endpoints(endpoints, count, claims, limit);
+		if (claims->count == 0)
+			for (int i = 0; i < count; i++)
+				platform_webhook_forget(&endpoints[i].receiver);
+	}
+	return count;
+}
+
+static void
+return_requests(ReturnSetInfo *result, const WebhookClaims *claims)
+{
+	MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext, "webhook request",
+													  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(row_context);
+
+	for (int i = 0; i < claims->count; i++)
+	{
+		put_request(result, claims, &claims->claims[i]);
+		MemoryContextReset(row_context);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(row_context);
+}
+
+/*
+ * platform.claim_webhook_deliveries("limit" integer DEFAULT 100,
+ *									 lease interval DEFAULT '1 minute')
+ *		RETURNS TABLE (delivery_id uuid, lease_id uuid, organization_id uuid,
+ *			subscription_id uuid, event_id uuid, event_type text, attempt integer, url text,
+ *			method text, headers jsonb, body bytea, timeout_ms integer, lease_until timestamptz)
+ *
+ * Up to limit (1 to 1000) deliveries that are due, each as the request to send:
+ * the caller sends it as it is, follows no redirect, waits timeout_ms
+ * (milliseconds) at most, and says what came of it by
+ * complete_webhook_deliveries(). They are the caller's until lease_until: lease
+ * from now, or a little more than timeout_ms; then others get them. headers
+ * hold the signature, made now with all live secrets. Commit before sending.
+ * EXECUTE is the grant; no member has it. Errors: 22004; 22023; 25006; 40001
+ * in REPEATABLE READ; F0000 and others of secrets that cannot be decrypted.
+ */
+Datum
+platform_claim_webhook_deliveries(PG_FUNCTION_ARGS)
+{
+	WebhookEndpoint *endpoints = palloc(ENDPOINTS_MAX * sizeof(WebhookEndpoint));
+	WebhookClaims claims = {.now = GetCurrentTimestamp()};
+	int			limit;
+	int			count;
+	bool		made;
+
+	platform_require_module(&platform_webhooks_module);
+	platform_require_argument(fcinfo, 0, "limit");
+	limit = PG_GETARG_INT32(0);
+	if (limit < 1 || limit > WEBHOOK_BATCH_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("limit must be between 1 and %d", WEBHOOK_BATCH_MAX)));
+	claims.lease = platform_require_interval(fcinfo, 1, "lease", false, 1);
+	claims.claims = palloc(limit * sizeof(WebhookClaim));
+	platform_make_uuid7(&claims.lease_id);
+	InitMaterializedSRF(fcinfo, 0);
+
+	platform_query_begin();
+	made = claims.now - fanned_out > FANOUT_EVERY || claims.now < fanned_out;
+	if (made)
+	{
+		(void) platform_webhook_fan_out(claims.now, FANOUT_EVENTS);
+		fanned_out = claims.now;
+	}
+	count = claim_due(&claims, limit, endpoints);
+	if (claims.count == 0 && !made && platform_webhook_fan_out(claims.now, FANOUT_EVENTS))
+		count = claim_due(&claims, limit, endpoints);
+	if (claims.count > 0)
+	{
+		read_payloads(&claims);
+		drop_purged(&claims);
+		return_requests((ReturnSetInfo *) fcinfo->resultinfo, &claims);
+		for (int i = 0; i < count; i++)
+			platform_webhook_forget(&endpoints[i].receiver);
+	}
+	platform_query_end();
+	platform_commit_unlock_early();
+	return (Datum) 0;
+}
