@@ -251,6 +251,9 @@ platform_row_datum_copy(uint64 row, int column, bool *isnull)
 
 	if (*isnull)
 		return (Datum) 0;
+	/* Whole, or whoever unpacks it later gets memory that ends with the query. */
+	if (attribute->attlen == -1)
+		value = PointerGetDatum(PG_DETOAST_DATUM(value));
 	return SPI_datumTransfer(value, attribute->attbyval, attribute->attlen);
 }
 
