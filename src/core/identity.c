@@ -349,6 +349,14 @@ platform_caller_subject(void)
 	return identity != NULL ? identity->subject : NULL;
 }
 
+const char *
+platform_caller_name(void)
+{
+	const char *subject = platform_caller_subject();
+
+	return subject != NULL ? subject : GetUserNameFromId(GetOuterUserId(), false);
+}
+
 bool
 platform_is_organization_admin(void)
 {

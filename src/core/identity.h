@@ -74,6 +74,9 @@ extern const pg_uuid_t *platform_current_organization(void);
 extern const pg_uuid_t *platform_current_user(void);
 extern const char *platform_caller_subject(void);
 
+/* For records of who did it: the subject as given, else the role that SET ROLE or the login chose. */
+extern const char *platform_caller_name(void);
+
 /* Owner or admin of its organization, the platform's staff, or an operator. */
 extern bool platform_is_organization_admin(void);
 

@@ -48,7 +48,6 @@ static PlatformQuery find =
 static bool
 change_alert(FunctionCallInfo fcinfo, PlatformQuery *query, text *notes)
 {
-	const char *subject;
 	Datum		values[3];
 	bool		nulls[3] = {false, false, notes == NULL};
 	bool		changed;
@@ -60,9 +59,8 @@ change_alert(FunctionCallInfo fcinfo, PlatformQuery *query, text *notes)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("notes must have at most %d characters", NOTES_MOST)));
-	subject = platform_current_subject();
 	values[0] = PG_GETARG_DATUM(0);
-	values[1] = CStringGetTextDatum(subject != NULL ? subject : GetUserNameFromId(GetOuterUserId(), false));
+	values[1] = CStringGetTextDatum(platform_caller_name());
 	values[2] = PointerGetDatum(notes);
 	platform_query_begin();
 	changed = platform_query_run(query, values, nulls) > 0;

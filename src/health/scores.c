@@ -145,7 +145,8 @@ static const char *const scoring =
 	" < array_position('{low,medium,high,critical}'::text[], " b ")"
 
 #define FINDING(type, severity, condition) \
-	"SELECT '" type "' AS alert_type, " severity " AS severity, x.* FROM scored x CROSS JOIN s WHERE " condition
+	"SELECT '" type "' AS alert_type, " severity " AS severity, x.id, x.score, x.baseline, x.fall, x.crosses, x.decline," \
+	" x.week, x.week_before, x.payment_status, x.last_at FROM scored x CROSS JOIN s WHERE " condition
 
 /*
  * A finding without a severity is too small for an alert and too large for the

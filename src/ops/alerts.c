@@ -114,7 +114,7 @@ change_alert(FunctionCallInfo fcinfo, PlatformQuery *query, const char *notes)
 	platform_require_module(&platform_ops_module);
 	platform_require_argument(fcinfo, 0, "alert_id");
 	values[0] = PG_GETARG_DATUM(0);
-	values[1] = CStringGetTextDatum(platform_ops_actor());
+	values[1] = CStringGetTextDatum(platform_caller_name());
 	values[2] = notes == NULL ? (Datum) 0 : CStringGetTextDatum(notes);
 	platform_query_begin();
 	changed = platform_query_run(query, values, nulls) > 0;

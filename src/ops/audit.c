@@ -44,6 +44,8 @@ typedef struct AuditTable
 	AttrNumber	keys[INDEX_MAX_KEYS];	/* primary key without the organization */
 	FmgrInfo	outputs[INDEX_MAX_KEYS];
 	RowJson    *rows;
+	Datum	   *names;			/* of the columns, as text */
+	Datum	   *changed;		/* room for those that changed */
 	Datum	   *old_values;
 	Datum	   *new_values;
 	bool	   *old_isnull;
@@ -136,6 +138,10 @@ make_audit_table(Relation relation, char *const *secrets, int nsecrets)
 		table->organization = organization;
 	find_keys(table, relation, secrets, nsecrets);
 	table->rows = platform_row_json_make(relation, secrets, nsecrets);
+	table->names = palloc(natts * sizeof(Datum));
+	for (int i = 0; i < natts; i++)
+		table->names[i] = CStringGetTextDatum(NameStr(TupleDescAttr(RelationGetDescr(relation), i)->attname));
+	table->changed = palloc(natts * sizeof(Datum));
 	table->old_values = palloc(natts * sizeof(Datum));
 	table->new_values = palloc(natts * sizeof(Datum));
 	table->old_isnull = palloc(natts * sizeof(bool));
@@ -168,6 +174,8 @@ entity_id(AuditTable *table, const Datum *values, const bool *isnull)
 
 	if (table->nkeys == 0)
 		return NULL;
+	if (table->nkeys == 1 && !isnull[table->keys[0] - 1])
+		return OutputFunctionCall(&table->outputs[0], values[table->keys[0] - 1]);
 	initStringInfo(&text);
 	for (int i = 0; i < table->nkeys; i++)
 	{
@@ -185,7 +193,6 @@ entity_id(AuditTable *table, const Datum *values, const bool *isnull)
 static ArrayType *
 changed_columns(AuditTable *table, TupleDesc tupdesc)
 {
-	Datum	   *names = NULL;
 	int			count = 0;
 
 	for (int i = 0; i < tupdesc->natts; i++)
@@ -195,13 +202,10 @@ changed_columns(AuditTable *table, TupleDesc tupdesc)
 		table->unchanged[i] = attribute->attisdropped ||
 			(table->old_isnull[i] ? table->new_isnull[i] : !table->new_isnull[i] &&
 			 platform_row_same_value(attribute, table->old_values[i], table->new_values[i]));
-		if (table->unchanged[i])
-			continue;
-		if (names == NULL)
-			names = palloc(tupdesc->natts * sizeof(Datum));
-		names[count++] = CStringGetTextDatum(NameStr(attribute->attname));
+		if (!table->unchanged[i])
+			table->changed[count++] = table->names[i];
 	}
-	return count == 0 ? NULL : construct_array(names, count, TEXTOID, -1, false, TYPALIGN_INT);
+	return count == 0 ? NULL : construct_array(table->changed, count, TEXTOID, -1, false, TYPALIGN_INT);
 }
 
 /* One entry: from old (NULL: it is new) to new (NULL: it is gone). */

@@ -345,7 +345,7 @@ platform_resolve_errors(PG_FUNCTION_ARGS)
 	group = platform_ops_text(fcinfo, 0, "fingerprint", 64);
 	notes = platform_ops_optional_text(fcinfo, 1, "notes", 10000);
 	values[0] = CStringGetTextDatum(group);
-	values[1] = CStringGetTextDatum(platform_ops_actor());
+	values[1] = CStringGetTextDatum(platform_caller_name());
 	values[2] = notes == NULL ? (Datum) 0 : CStringGetTextDatum(notes);
 	values[3] = PG_ARGISNULL(2) ? (Datum) 0 : PG_GETARG_DATUM(2);
 	platform_query_begin();

@@ -9,7 +9,6 @@
 
 #include "core/argument.h"
 #include "core/error.h"
-#include "core/identity.h"
 #include "core/query.h"
 #include "ops/ops.h"
 
@@ -58,14 +57,6 @@ platform_ops_optional_object(FunctionCallInfo fcinfo, int argument, const char *
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s must be an object", name)));
 	return json;
-}
-
-const char *
-platform_ops_actor(void)
-{
-	const char *subject = platform_current_subject();
-
-	return subject != NULL ? subject : GetUserNameFromId(GetOuterUserId(), false);
 }
 
 char *

@@ -40,9 +40,6 @@ extern char *platform_ops_optional_text(FunctionCallInfo fcinfo, int argument, c
 extern const pg_uuid_t *platform_ops_optional_uuid(FunctionCallInfo fcinfo, int argument);
 extern Jsonb *platform_ops_optional_object(FunctionCallInfo fcinfo, int argument, const char *name);
 
-/* Who acts: the user that the context or token names, else the role. */
-extern const char *platform_ops_actor(void);
-
 /* platform.name, quoted; and a statement run as the owner of the tables. */
 extern char *platform_ops_own(const char *name);
 extern void platform_ops_run(const char *statement);

@@ -348,7 +348,7 @@ platform_start_job(PG_FUNCTION_ARGS)
 	(void) platform_require_interval(fcinfo, 2, "lease", false, 366);
 	worker = platform_ops_optional_text(fcinfo, 3, "worker", 255);
 	values[0] = CStringGetTextDatum(platform_ops_text(fcinfo, 0, "job_name", 63));
-	values[1] = CStringGetTextDatum(worker != NULL ? worker : platform_ops_actor());
+	values[1] = CStringGetTextDatum(worker != NULL ? worker : platform_caller_name());
 	values[2] = PG_GETARG_DATUM(1);
 	values[3] = PG_GETARG_DATUM(2);
 	values[4] = TimestampTzGetDatum(GetCurrentTimestamp());
