@@ -12,6 +12,7 @@
  *	dialer.c		calls to be made
  *	webrtc.c		calls from a browser
  *	quality.c		how they sound
+ *	events.c		what webhooks are told
  */
 #ifndef PLATFORM_CALLS_H
 #define PLATFORM_CALLS_H

@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 
 #include "calls/calls.h"
+#include "calls/events.h"
 #include "core/argument.h"
 #include "core/error.h"
 #include "core/guard.h"
@@ -178,7 +179,7 @@ platform_verify_call_consent(PG_FUNCTION_ARGS)
  *
  * A recording of the call is available: at a URL, signed until url_expires_at if
  * that is given, or in the storage at storage_path. Returns its id; the call's
- * recording_url becomes this one. Members: their organization. Errors: 22004;
+ * recording_url becomes this one. Event recording.available. Members: their organization. Errors: 22004;
  * 22023; 42501; PT403 the organization demands consent and the call has none;
  * PT404 no such call; PT422 neither URL nor path; 25006.
  */
@@ -189,7 +190,11 @@ platform_add_call_recording(PG_FUNCTION_ARGS)
 		PLATFORM_QUERY(QUERY_LATEST | QUERY_OWNER,
 					   "INSERT INTO platform.call_recordings (organization_id, call_id, recording_url,"
 					   " duration, storage_path, url_expires_at)"
-					   " VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
+					   " VALUES ($1, $2, $3, $4, $5, $6) RETURNING id,"
+					   " pg_catalog.jsonb_build_object('recording_id', id, 'call_id', call_id,"
+					   " 'recording_url', recording_url, 'url_expires_at', url_expires_at,"
+					   " 'storage_path', storage_path, 'duration', duration,"
+					   " 'consent_captured', consent_captured, 'consent_method', consent_method)",
 					   UUIDOID, UUIDOID, TEXTOID, INT4OID, TEXTOID, TIMESTAMPTZOID);
 	static PlatformQuery note =
 		PLATFORM_QUERY(QUERY_LATEST | QUERY_OWNER,
@@ -216,6 +221,7 @@ platform_add_call_recording(PG_FUNCTION_ARGS)
 	platform_voice_require_call(organization, PG_GETARG_UUID_P(1));
 	platform_query_run(&insert, values, nulls);
 	*id = platform_row_uuid(0, 1);
+	platform_call_emit_rows(organization, "recording.available", 1, 2);
 	if (!PG_ARGISNULL(2))
 		platform_query_run(&note, values, nulls);
 	platform_query_end();

@@ -9,9 +9,11 @@
 #include "utils/timestamp.h"
 
 #include "calls/calls.h"
+#include "calls/events.h"
 #include "core/argument.h"
 #include "core/capability.h"
 #include "core/error.h"
+#include "core/event.h"
 #include "core/phone.h"
 #include "core/query.h"
 #include "core/uuid7.h"
@@ -27,7 +29,8 @@ static PlatformQuery insert_call =
 				   " from_number, to_number, call_sid, end_user_id, conversation_id,"
 				   " integration_account_id, ai_provider, model_id, status, started_at, answered_at)"
 				   " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
-				   " ON CONFLICT (call_sid) WHERE deleted_at IS NULL AND call_sid IS NOT NULL DO NOTHING",
+				   " ON CONFLICT (call_sid) WHERE deleted_at IS NULL AND call_sid IS NOT NULL DO NOTHING"
+				   " RETURNING *",
 				   UUIDOID, UUIDOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, UUIDOID,
 				   UUIDOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID);
 
@@ -81,6 +84,22 @@ find_existing(NewCall *call, text *call_sid)
 	status = platform_row_cstring(0, 3);
 	(void) platform_call_status_parse(status, strlen(status), &call->status);
 	return true;
+}
+
+/* Tells of a call that begins by ringing or talking: the row that was returned. */
+static void
+emit_start(const NewCall *call)
+{
+	AttrNumber	attnums[CALL_EVENT_COLUMNS];
+	CallEventRow row = {
+		.organization = &call->organization,
+		.desc = SPI_tuptable->tupdesc,
+		.row = SPI_tuptable->vals[0],
+		.attnums = attnums,
+	};
+
+	platform_call_event_columns(row.desc, attnums);
+	platform_call_emit_status(&row, CALL_PENDING, call->status);
 }
 
 /* Its columns in the order of insert_call. */
@@ -165,6 +184,8 @@ platform_start_call(PG_FUNCTION_ARGS)
 									PG_ARGISNULL(1) ? NULL : PG_GETARG_UUID_P(1),
 									CAPABILITY_CALL);
 		created = platform_query_run(&insert_call, values, nulls) > 0;
+		if (created && call.status != CALL_PENDING && platform_event_is_installed())
+			emit_start(&call);
 		/* Another session was faster; or its call was deleted since. */
 		if (!created && !find_existing(&call, call_sid))
 			ereport(ERROR,

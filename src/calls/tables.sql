@@ -1,5 +1,5 @@
 -- migration 80 calls: calls with their notes, consent, recordings, transcripts; WebRTC sessions; the dialer's queue
--- requires: tenants capabilities
+-- requires: tenants capabilities credentials
 
 -- up
 

@@ -20,6 +20,7 @@
 #include "utils/rel.h"
 
 #include "calls/calls.h"
+#include "calls/events.h"
 #include "core/argument.h"
 #include "core/guard.h"
 #include "core/query.h"
@@ -184,8 +185,8 @@ platform_call_transcript(PG_FUNCTION_ARGS)
  *		RETURNS boolean
  *
  * All that was said is there: the call and its recordings are transcribed.
- * transcript_url NULL leaves what was. False when it was complete before. Members:
- * their organization. Errors: 22004; 22023; 42501; PT404 no such call; 25006.
+ * transcript_url NULL leaves what was. False when it was complete before. Events
+ * transcript.completed, recording.transcribed. Members: their organization. Errors: 22004; 22023; 42501; PT404 no such call; 25006.
  */
 Datum
 platform_complete_call_transcript(PG_FUNCTION_ARGS)
@@ -196,14 +197,17 @@ platform_complete_call_transcript(PG_FUNCTION_ARGS)
 					   " transcript_url = COALESCE($3, transcript_url)"
 					   " WHERE organization_id OPERATOR(pg_catalog.=) $1"
 					   " AND id OPERATOR(pg_catalog.=) $2 AND deleted_at IS NULL"
-					   " AND transcribed_at IS NULL",
+					   " AND transcribed_at IS NULL"
+					   " RETURNING pg_catalog.jsonb_build_object('call_id', id, 'call_sid', call_sid,"
+					   " 'transcript_url', transcript_url)",
 					   UUIDOID, UUIDOID, TEXTOID);
 	static PlatformQuery complete_recordings =
 		PLATFORM_QUERY(QUERY_LATEST | QUERY_OWNER,
 					   "UPDATE platform.call_recordings SET transcribed_at = pg_catalog.now()"
 					   " WHERE organization_id OPERATOR(pg_catalog.=) $1"
 					   " AND call_id OPERATOR(pg_catalog.=) $2 AND deleted_at IS NULL"
-					   " AND transcribed_at IS NULL",
+					   " AND transcribed_at IS NULL"
+					   " RETURNING pg_catalog.jsonb_build_object('recording_id', id, 'call_id', call_id)",
 					   UUIDOID, UUIDOID, TEXTOID);
 	pg_uuid_t  *organization = platform_voice_organization(fcinfo, 0);
 	Datum		values[3];
@@ -217,7 +221,13 @@ platform_complete_call_transcript(PG_FUNCTION_ARGS)
 	platform_query_begin();
 	completed = platform_query_run(&complete, values, nulls) > 0;
 	if (completed)
-		platform_query_run(&complete_recordings, values, nulls);
+	{
+		uint64		recordings;
+
+		platform_call_emit_rows(organization, "transcript.completed", 1, 1);
+		recordings = platform_query_run(&complete_recordings, values, nulls);
+		platform_call_emit_rows(organization, "recording.transcribed", recordings, 1);
+	}
 	else
 		platform_voice_require_call(organization, PG_GETARG_UUID_P(1));
 	platform_query_end();

@@ -19,7 +19,9 @@
 #include "utils/timestamp.h"
 
 #include "calls/calls.h"
+#include "calls/events.h"
 #include "core/error.h"
+#include "core/event.h"
 #include "core/guard.h"
 #include "core/identity.h"
 #include "core/phone.h"
@@ -30,6 +32,7 @@ PG_FUNCTION_INFO_V1(platform_check_call);
 enum
 {
 	C_ID,
+	C_ORGANIZATION,
 	C_STATUS,
 	C_STARTED_AT,
 	C_ANSWERED_AT,
@@ -45,8 +48,8 @@ enum
 };
 
 static const char *const column_names[C_COLUMNS] = {
-	"id", "status", "started_at", "answered_at", "ended_at", "duration", "from_number",
-	"to_number", "disposition", "disposition_set_at", "disposition_set_by", "updated_at"
+	"id", "organization_id", "status", "started_at", "answered_at", "ended_at", "duration",
+	"from_number", "to_number", "disposition", "disposition_set_at", "disposition_set_by", "updated_at"
 };
 
 /* What is known of the table, for the length of a statement. */
@@ -54,6 +57,8 @@ typedef struct CallColumns
 {
 	PlatformTouch touch;
 	AttrNumber	attnums[C_COLUMNS];
+	bool		events;			/* webhooks are told */
+	AttrNumber	event_attnums[CALL_EVENT_COLUMNS];
 } CallColumns;
 
 /* A row on its way into the table, and what the trigger sets in it. */
@@ -64,6 +69,10 @@ typedef struct CallRow
 	TupleDesc	desc;
 	HeapTuple	row;
 	HeapTuple	old;			/* NULL on INSERT */
+	bool		moved;			/* from one state to another */
+	CallStatus	from;
+	CallStatus	to;
+	bool		disposed;		/* to another disposition, or to one */
 	int			count;
 	int			attnums[C_COLUMNS];
 	Datum		values[C_COLUMNS];
@@ -109,6 +118,9 @@ find_columns(FunctionCallInfo fcinfo, const TriggerData *trigger)
 	platform_touch_prepare(&found.touch, trigger, "updated_at");
 	for (int i = 0; i < C_COLUMNS; i++)
 		found.attnums[i] = platform_trigger_column(trigger, column_names[i]);
+	found.events = platform_event_is_installed();
+	if (found.events)
+		platform_call_event_columns(RelationGetDescr(trigger->tg_relation), found.event_attnums);
 	columns = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(CallColumns));
 	*columns = found;
 	fcinfo->flinfo->fn_extra = columns;
@@ -243,6 +255,9 @@ check_status(CallRow *call)
 		}
 		return;
 	}
+	call->moved = true;
+	call->from = from;
+	call->to = to;
 	how = write_announced(call);
 	if (how != CALL_WRITE_CORRECTION && !platform_call_may_follow(from, to))
 		platform_call_refuse(from, to);
@@ -293,6 +308,9 @@ stamp_disposition(CallRow *call)
 	bool		operator = platform_caller_is_operator();
 	const pg_uuid_t *user = platform_current_user();
 	bool		cleared;
+	bool		isnull;
+	Datum		is;
+	Datum		was;
 
 	if (!is_assigned(call, C_DISPOSITION))
 	{
@@ -304,7 +322,9 @@ stamp_disposition(CallRow *call)
 			keep_old(call, C_DISPOSITION_SET_BY);
 		return;
 	}
-	(void) column_value(call, call->row, C_DISPOSITION, &cleared);
+	is = column_value(call, call->row, C_DISPOSITION, &cleared);
+	was = column_value(call, call->old, C_DISPOSITION, &isnull);
+	call->disposed = !cleared && (isnull || !datumIsEqual(is, was, false, -1));
 	if (!(operator && is_assigned(call, C_DISPOSITION_SET_AT)))
 		set_column(call, C_DISPOSITION_SET_AT,
 				   TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()), cleared);
@@ -341,6 +361,26 @@ check_update(CallRow *call)
 		check_number(call, C_TO_NUMBER);
 }
 
+/* Tells of the row as it will be stored. */
+static void
+emit_events(const CallRow *call)
+{
+	bool		isnull;
+	CallEventRow row = {
+		.organization = DatumGetUUIDP(column_value(call, call->row, C_ORGANIZATION, &isnull)),
+		.desc = call->desc,
+		.row = call->row,
+		.attnums = call->columns->event_attnums,
+	};
+
+	if (isnull)
+		return;
+	if (call->moved)
+		platform_call_emit_status(&row, call->from, call->to);
+	if (call->disposed)
+		platform_call_emit_disposition(&row);
+}
+
 /*
  * platform.check_call() returns trigger
  *
@@ -349,7 +389,8 @@ check_update(CallRow *call)
  * and ended_at are filled in where they are not given, and duration from them.
  * Telephone numbers are put into the form of E.164 (PT422 for what is none),
  * those without country code as dialled in the United States. disposition_set_at
- * and disposition_set_by are kept, and updated_at. Errors: 39P01 when fired
+ * and disposition_set_by are kept, and updated_at. Where webhooks are installed
+ * they are told of every transition and disposition. Errors: 39P01 when fired
  * otherwise.
  *
  *		CREATE TRIGGER calls_check BEFORE INSERT OR UPDATE ON platform.calls
@@ -370,18 +411,26 @@ platform_check_call(PG_FUNCTION_ARGS)
 	call.row = platform_trigger_row(trigger);
 	call.old = update ? trigger->tg_trigtuple : NULL;
 	call.count = 0;
+	call.moved = call.disposed = false;
 
 	if (update)
 		check_update(&call);
 	else
 		check_insert(&call);
 	if (call.count == 0)
-		return PointerGetDatum(update ?
-							   platform_touch_row(&call.columns->touch, trigger, call.row) :
-							   call.row);
-	if (update)
-		set_column(&call, C_UPDATED_AT,
-				   TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()), false);
-	return PointerGetDatum(heap_modify_tuple_by_cols(call.row, call.desc, call.count,
-													 call.attnums, call.values, call.nulls));
+	{
+		if (update)
+			call.row = platform_touch_row(&call.columns->touch, trigger, call.row);
+	}
+	else
+	{
+		if (update)
+			set_column(&call, C_UPDATED_AT,
+					   TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()), false);
+		call.row = heap_modify_tuple_by_cols(call.row, call.desc, call.count,
+											 call.attnums, call.values, call.nulls);
+	}
+	if (call.columns->events && (call.moved || call.disposed))
+		emit_events(&call);
+	return PointerGetDatum(call.row);
 }

@@ -1,5 +1,5 @@
 -- migration 580 calls: foreign keys, row security, triggers, the view recordings
--- requires: tenants capabilities
+-- requires: tenants capabilities credentials
 
 -- up
 
@@ -18,6 +18,7 @@ ALTER TABLE platform.calls
 	DROP CONSTRAINT IF EXISTS calls_chatbot_id_organization_id_fkey,
 	DROP CONSTRAINT IF EXISTS calls_end_user_id_organization_id_fkey,
 	DROP CONSTRAINT IF EXISTS calls_conversation_id_organization_id_fkey,
+	DROP CONSTRAINT IF EXISTS calls_integration_account_id_organization_id_fkey,
 	DROP CONSTRAINT IF EXISTS calls_disposition_set_by_fkey,
 	DROP CONSTRAINT IF EXISTS calls_consent_verified_by_fkey,
 	ADD CONSTRAINT calls_organization_id_fkey
@@ -28,6 +29,8 @@ ALTER TABLE platform.calls
 		FOREIGN KEY (end_user_id, organization_id) REFERENCES platform.end_users (id, organization_id),
 	ADD CONSTRAINT calls_conversation_id_organization_id_fkey
 		FOREIGN KEY (conversation_id, organization_id) REFERENCES platform.conversations (id, organization_id),
+	ADD CONSTRAINT calls_integration_account_id_organization_id_fkey
+		FOREIGN KEY (integration_account_id, organization_id) REFERENCES platform.integration_accounts (id, organization_id),
 	ADD CONSTRAINT calls_disposition_set_by_fkey
 		FOREIGN KEY (disposition_set_by) REFERENCES platform.users (id),
 	ADD CONSTRAINT calls_consent_verified_by_fkey
@@ -268,6 +271,7 @@ ALTER TABLE platform.calls
 	DROP CONSTRAINT IF EXISTS calls_chatbot_id_organization_id_fkey,
 	DROP CONSTRAINT IF EXISTS calls_end_user_id_organization_id_fkey,
 	DROP CONSTRAINT IF EXISTS calls_conversation_id_organization_id_fkey,
+	DROP CONSTRAINT IF EXISTS calls_integration_account_id_organization_id_fkey,
 	DROP CONSTRAINT IF EXISTS calls_disposition_set_by_fkey,
 	DROP CONSTRAINT IF EXISTS calls_consent_verified_by_fkey;
 ALTER TABLE platform.conversations

@@ -2,6 +2,7 @@
 \set ECHO none
 \set QUIET 1
 \ir ../kit/setup.sql
+\set SHOW_CONTEXT never
 \set org '\'ca130000-0000-4000-8000-000000000001\''
 \set strict '\'ca130000-0000-4000-8000-000000000002\''
 \set ada '\'ca130000-0000-4000-8000-0000000000a1\''
