@@ -71,9 +71,9 @@ set_value(JsonbValue *value, Datum datum, Oid type)
 
 	switch (type)
 	{
-		case INT4OID:
+		case INT8OID:
 			value->type = jbvNumeric;
-			value->val.numeric = int64_to_numeric(DatumGetInt32(datum));
+			value->val.numeric = int64_to_numeric(DatumGetInt64(datum));
 			return;
 		case UUIDOID:
 			string = DatumGetCString(DirectFunctionCall1(uuid_out, datum));

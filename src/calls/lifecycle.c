@@ -71,7 +71,7 @@ static PlatformQuery write_call =
 				   " WHERE organization_id OPERATOR(pg_catalog.=) $1"
 				   " AND id OPERATOR(pg_catalog.=) $2",
 				   UUIDOID, UUIDOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
-				   INT4OID, TEXTOID, TEXTOID, TEXTOID);
+				   INT8OID, TEXTOID, TEXTOID, TEXTOID);
 
 /* A call under its row's lock, and what a report changes in it. */
 typedef struct Call
@@ -154,7 +154,7 @@ store_call(const Call *call, CallWrite how)
 	platform_voice_set_time(values, nulls, 3, call->times.started);
 	platform_voice_set_time(values, nulls, 4, call->times.answered);
 	platform_voice_set_time(values, nulls, 5, call->times.ended);
-	values[6] = Int32GetDatum(Max(duration, 0));
+	values[6] = Int64GetDatum(Max(duration, 0));
 	nulls[6] = duration < 0;
 	platform_voice_set_text(values, nulls, 7, call->error_code);
 	platform_voice_set_text(values, nulls, 8, call->error_message);

@@ -31,18 +31,18 @@ CREATE INDEX IF NOT EXISTS conversations_chatbot_id_created_at_idx
 COMMENT ON TABLE platform.conversations IS
 	'Threads that join the chats and calls of a person.';
 
--- The columns of fixed width stand first, status among them: the trigger that
--- guards it reads it without walking the row.
+-- The trigger that guards a call's life reads and writes its first nine columns
+-- where they stand: keys, moments of eight bytes each, status.
 CREATE TABLE IF NOT EXISTS platform.calls (
 	id uuid NOT NULL DEFAULT platform.uuid7(),
 	organization_id uuid NOT NULL DEFAULT platform.default_organization_id(),
 	created_at timestamptz NOT NULL DEFAULT now(),
 	updated_at timestamptz NOT NULL DEFAULT now(),
-	status text NOT NULL DEFAULT 'pending',
 	started_at timestamptz,
 	answered_at timestamptz,
 	ended_at timestamptz,
-	duration integer,
+	duration bigint,
+	status text NOT NULL DEFAULT 'pending',
 	deleted_at timestamptz,
 	chatbot_id uuid,
 	end_user_id uuid,

@@ -79,9 +79,8 @@ column_address(HeapTuple tuple, TupleDesc desc, AttrNumber attnum)
 	return data + offset;
 }
 
-/* Is row the new row's own tuple, in memory of its slot's? */
-static bool
-slot_owns(TupleTableSlot *slot, HeapTuple row)
+bool
+platform_slot_owns(TupleTableSlot *slot, HeapTuple row)
 {
 	return slot != NULL &&
 		(TTS_IS_BUFFERTUPLE(slot) || TTS_IS_HEAPTUPLE(slot)) &&
@@ -104,7 +103,7 @@ platform_touch_row(const PlatformTouch *touch, const TriggerData *trigger, HeapT
 	if (!touch->with_zone)
 		now = DirectFunctionCall1(timestamptz_timestamp, now);
 
-	if (slot_owns(slot, row))
+	if (platform_slot_owns(slot, row))
 		address = column_address(row, desc, touch->attnum);
 	if (address == NULL)
 		return heap_modify_tuple_by_cols(row, desc, 1, &attnum, &now, &isnull);

@@ -33,4 +33,10 @@ extern void platform_touch_prepare(PlatformTouch *touch, const TriggerData *trig
 extern HeapTuple platform_touch_row(const PlatformTouch *touch, const TriggerData *trigger,
 									HeapTuple row);
 
+/*
+ * Is row, given to a BEFORE trigger, the new row's own tuple in memory of its
+ * slot's? Then it may be changed where it stands, with tts_values of the slot.
+ */
+extern bool platform_slot_owns(TupleTableSlot *slot, HeapTuple row);
+
 #endif							/* PLATFORM_TOUCH_H */
