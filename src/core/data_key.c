@@ -22,7 +22,7 @@
 #include "core/query.h"
 #include "core/row.h"
 
-#define SETS	32
+#define SETS	128
 #define WAYS	8
 
 typedef struct KeySlot
@@ -45,6 +45,7 @@ static PlatformCache cache = {
 static uint64 root_generation = 0;
 
 static KeySlot (*slots)[WAYS] = NULL;
+static bool set_is_used[SETS];
 static KeySlot *last_slot = NULL;	/* used last */
 static uint64 uses = 0;
 
@@ -99,7 +100,10 @@ validate_slots(void)
 		slots = platform_key_memory(sizeof(KeySlot) * SETS * WAYS);
 	if (platform_cache_is_valid(&cache) && root_generation == platform_root_key_generation)
 		return;
-	platform_wipe(slots, sizeof(KeySlot) * SETS * WAYS);
+	for (int i = 0; i < SETS; i++)
+		if (set_is_used[i])
+			platform_wipe(slots[i], sizeof(slots[i]));
+	memset(set_is_used, 0, sizeof(set_is_used));
 	platform_aead_forget();
 	root_generation = platform_root_key_generation;
 	platform_cache_begin_fill(&cache);
@@ -153,6 +157,7 @@ fill_slot(const PlatformDataKeyRow *row, bool active, uint8 *bytes)
 	for (int i = 1; i < WAYS; i++)
 		if (set[i].used < slot->used)
 			slot = &set[i];
+	set_is_used[(set - slots[0]) / WAYS] = true;
 	platform_wipe(slot, sizeof(KeySlot));
 	memcpy(slot->key.bytes, bytes, sizeof(slot->key.bytes));
 	platform_wipe(bytes, sizeof(slot->key.bytes));

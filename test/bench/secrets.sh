@@ -3,7 +3,7 @@
 # beside an empty C function, and beside pgcrypto's AES-CBC, which authenticates nothing.
 #
 # First one organization, so that its key is the one that was used last; then 64 of
-# them in turn, and 1000, which is more than a session keeps unwrapped. What it
+# them in turn, and 3000, which is more than a session keeps unwrapped. What it
 # costs to re-encrypt a table: reencrypt.sh.
 . "$(dirname "$0")/lib.sh"
 
@@ -16,7 +16,7 @@ support=$(bench_c "$(dirname "$0")/support/secrets.c")
 q "CREATE SCHEMA bench" \
 	"CREATE FUNCTION bench.empty(uuid, text, uuid, text, text DEFAULT '') RETURNS text LANGUAGE c VOLATILE PARALLEL UNSAFE AS '$support', 'bench_empty_secret'" \
 	"CREATE FUNCTION bench.empty_cbc(bytea, bytea, bytea, text) RETURNS bytea LANGUAGE c IMMUTABLE STRICT AS '$support', 'bench_empty_cbc'" \
-	"INSERT INTO platform.organizations (id, name) SELECT ('c0de0005-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, 'bench ' || n FROM generate_series(0, 999) n"
+	"INSERT INTO platform.organizations (id, name) SELECT ('c0de0005-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, 'bench ' || n FROM generate_series(0, 2999) n"
 if [ "$(q "SELECT count(*) FROM pg_available_extensions WHERE name = 'pgcrypto'")" = 1 ]; then
 	q "CREATE EXTENSION pgcrypto SCHEMA bench"
 	pgcrypto=yes
@@ -55,18 +55,18 @@ both() {
 
 secrets one 1
 secrets many 64
-secrets thousand 1000
+secrets thousands 3000
 BENCH_PREAMBLE="SET jit = off; SET max_parallel_workers_per_gather = 0;"
 bench_title "one organization, XAES-256-GCM"
 both one
 bench_title "64 organizations in turn, XAES-256-GCM"
 both many
-bench_title "1000 organizations in turn: keys are unwrapped anew"
-both thousand
+bench_title "3000 organizations in turn: keys are unwrapped anew"
+both thousands
 BENCH_PREAMBLE+=" SET platform.secret_suite = 'aes-256-gcm';"
 bench_title "one organization, AES-256-GCM, encryptions counted"
 bench_sql "$ROUNDS" "$ROWS" \
 	"empty C function" "SELECT count(bench.empty(o, 'bench', id, plain)) FROM bench.one" \
 	"encrypt_secret()" "SELECT count(platform.encrypt_secret(o, 'bench', id, plain)) FROM bench.one"
 
-q "DROP TABLE bench.one, bench.many, bench.thousand"
+q "DROP TABLE bench.one, bench.many, bench.thousands"
