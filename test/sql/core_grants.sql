@@ -12,7 +12,7 @@ CREATE ROLE platform_test_bypass BYPASSRLS;
 SELECT platform.grant_member('platform_test_new');
 SELECT platform.grant_member('platform_test_new');
 SELECT platform.grant_member('platform test odd;role');
-SELECT role_name FROM platform.member_roles WHERE role_name LIKE 'platform_test_n%' OR role_name LIKE '% odd%' ORDER BY 1;
+SELECT role_name FROM platform.member_roles WHERE role_name LIKE 'platform_test_n%' OR role_name LIKE '% odd%' ORDER BY role_name COLLATE "C";
 
 -- everything in the catalogue exists once all is installed, and is granted
 CREATE VIEW pg_temp.listed AS

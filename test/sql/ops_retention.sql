@@ -15,10 +15,10 @@ CREATE FUNCTION pg_temp.month_name(log text, i int) RETURNS text LANGUAGE sql AS
 \set ECHO all
 BEGIN;
 -- this month's and the next three are there; asked again, nothing is missing
-SELECT table_name, pg_temp.shown(partition_name) FROM platform.create_log_partitions() ORDER BY 1, 2;
+SELECT table_name, pg_temp.shown(partition_name) FROM platform.create_log_partitions() ORDER BY 1, pg_temp.shown(partition_name) COLLATE "C";
 SELECT c.relname, count(*), bool_and(p.relrowsecurity) AS row_security FROM pg_inherits i JOIN pg_class c ON c.oid = inhparent JOIN pg_class p ON p.oid = inhrelid
 WHERE c.relname IN ('audit_logs', 'error_logs', 'latency_logs') AND c.relkind = 'p' GROUP BY 1 ORDER BY 1;
-SELECT table_name, pg_temp.shown(partition_name) FROM platform.create_log_partitions(4) ORDER BY 1, 2;
+SELECT table_name, pg_temp.shown(partition_name) FROM platform.create_log_partitions(4) ORDER BY 1, pg_temp.shown(partition_name) COLLATE "C";
 SELECT count(*) FROM platform.create_log_partitions(0);
 SELECT count(*) FROM platform.create_log_partitions(NULL);
 -- an entry goes to its month; one of a month without partition to the default one, and moves when it gets one
@@ -50,7 +50,7 @@ SELECT format('DROP TABLE platform.%I', pg_temp.month_name('latency_logs', 0)) A
 SAVEPOINT d;
 SELECT platform.log_latency(:org, '/here', 'GET', 1);
 ROLLBACK TO d;
-SELECT pg_temp.shown(partition_name) FROM platform.create_log_partitions(4) WHERE table_name = 'latency_logs' ORDER BY 1;
+SELECT pg_temp.shown(partition_name) FROM platform.create_log_partitions(4) WHERE table_name = 'latency_logs' ORDER BY pg_temp.shown(partition_name) COLLATE "C";
 SELECT platform.log_latency(:org, '/here', 'GET', 1);
 ROLLBACK TO e;
 
@@ -61,8 +61,8 @@ SELECT format('CREATE TABLE platform.%I PARTITION OF platform.latency_logs FOR V
 INSERT INTO platform.latency_logs (organization_id, created_at, endpoint, method, duration_ms) SELECT :org, pg_temp.month(-i), '/', 'GET', i FROM generate_series(0, 6) i;
 SELECT duration_ms, pg_temp.shown(tableoid::regclass::text) FROM platform.latency_logs WHERE organization_id = :org ORDER BY 1;
 UPDATE platform.retention_policies SET keep = now() - pg_temp.month(-1) WHERE name = 'latencies';
-SELECT policy_name, pg_temp.shown(table_name), action, more FROM platform.purge_logs(2, 'latencies') ORDER BY 2;
-SELECT policy_name, pg_temp.shown(table_name), action, more FROM platform.purge_logs(2, 'latencies') ORDER BY 2;
+SELECT policy_name, pg_temp.shown(table_name), action, more FROM platform.purge_logs(2, 'latencies') ORDER BY pg_temp.shown(table_name) COLLATE "C";
+SELECT policy_name, pg_temp.shown(table_name), action, more FROM platform.purge_logs(2, 'latencies') ORDER BY pg_temp.shown(table_name) COLLATE "C";
 SELECT count(*) FROM platform.purge_logs(2, 'latencies');
 SELECT duration_ms FROM platform.latency_logs WHERE organization_id = :org ORDER BY 1;
 -- the audit trail leaves by its policy only
