@@ -25,6 +25,7 @@
 #include "sessions/sessions.h"
 #include "tokens/tokens.h"
 #include "webhooks/webhooks.h"
+#include "usage/usage.h"
 
 PLATFORM_MODULE_MAGIC;
 
@@ -53,5 +54,6 @@ _PG_init(void)
 	platform_ops_init();
 	platform_capabilities_init();
 	platform_webhooks_init();
+	platform_caps_init();
 	platform_settings_reserve();
 }

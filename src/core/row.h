@@ -26,7 +26,7 @@
 #include "core/cache.h"
 
 #define PLATFORM_ROW_MAX_KEYS		6
-#define PLATFORM_ROW_MAX_COLUMNS	32
+#define PLATFORM_ROW_MAX_COLUMNS	40
 #define PLATFORM_ROW_KEY_BYTES		128
 
 typedef struct PlatformRowColumn

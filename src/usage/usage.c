@@ -1,0 +1,132 @@
+/*
+ * usage.c
+ *	  What the functions of this module share: arguments, rights, answers.
+ */
+#include "core/platform.h"
+
+#include "access/htup_details.h"
+#include "funcapi.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "core/argument.h"
+#include "core/error.h"
+#include "core/identity.h"
+#include "usage/usage.h"
+
+PlatformModule platform_caps_module = {"usage", 600, 0};
+
+void
+platform_caps_init(void)
+{
+	platform_caps_limits_init();
+	platform_caps_tiers_init();
+	platform_caps_record_init();
+	platform_caps_check_init();
+}
+
+pg_uuid_t *
+platform_caps_uuid(FunctionCallInfo fcinfo, int argument, const char *name)
+{
+	platform_require_argument(fcinfo, argument, name);
+	return PG_GETARG_UUID_P(argument);
+}
+
+text *
+platform_caps_optional_text(FunctionCallInfo fcinfo, int argument, const char *name, int most)
+{
+	text	   *value;
+	int			bytes;
+
+	if (PG_ARGISNULL(argument))
+		return NULL;
+	value = PG_GETARG_TEXT_PP(argument);
+	bytes = VARSIZE_ANY_EXHDR(value);
+	if (bytes < 1 || (bytes > most && pg_mbstrlen_with_len(VARDATA_ANY(value), bytes) > most))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must have 1 to %d characters", name, most)));
+	return value;
+}
+
+text *
+platform_caps_text(FunctionCallInfo fcinfo, int argument, const char *name, int most)
+{
+	platform_require_argument(fcinfo, argument, name);
+	return platform_caps_optional_text(fcinfo, argument, name, most);
+}
+
+int64
+platform_caps_amount(FunctionCallInfo fcinfo, int argument, const char *name, int64 least)
+{
+	platform_require_argument(fcinfo, argument, name);
+	if (PG_GETARG_INT64(argument) < least || PG_GETARG_INT64(argument) > USAGE_AMOUNT_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must be between " INT64_FORMAT " and " INT64_FORMAT, name, least,
+						USAGE_AMOUNT_MAX)));
+	return PG_GETARG_INT64(argument);
+}
+
+void
+platform_caps_require_customer(const pg_uuid_t *organization, const pg_uuid_t *user)
+{
+	const pg_uuid_t *own;
+
+	if (platform_is_operator())
+		return;
+	platform_require_organization(organization);
+	if (platform_is_organization_admin())
+		return;
+	own = platform_current_user();
+	if (own == NULL || !platform_uuid_equal(own, user))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for another user's usage")));
+}
+
+/* The row type of a function is the same as long as the function is. */
+typedef struct ResultType
+{
+	Oid			function;
+	TupleDesc	tupdesc;
+} ResultType;
+
+#define RESULT_TYPES 32
+
+static ResultType result_types[RESULT_TYPES];
+
+Datum
+platform_caps_return(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
+{
+	Oid			function = fcinfo->flinfo->fn_oid;
+	ResultType *known = &result_types[function % RESULT_TYPES];
+
+	if (known->function != function)
+	{
+		TupleDesc	tupdesc;
+		MemoryContext old;
+
+		if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
+			elog(ERROR, "return type must be a row type");
+		old = MemoryContextSwitchTo(TopMemoryContext);
+		tupdesc = CreateTupleDescCopy(tupdesc);
+		MemoryContextSwitchTo(old);
+		if (known->tupdesc != NULL)
+			FreeTupleDesc(known->tupdesc);
+		known->tupdesc = BlessTupleDesc(tupdesc);
+		known->function = function;
+	}
+	return HeapTupleGetDatum(heap_form_tuple(known->tupdesc, values, nulls));
+}
+
+void
+platform_caps_no_customer(const pg_uuid_t *user)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_PLATFORM_NOT_FOUND),
+			 errmsg("user %s has no usage limits in this organization",
+					DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(user)))),
+			 errhint("Give it a plan with platform.apply_tier().")));
+}
