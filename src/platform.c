@@ -24,8 +24,8 @@
 #include "ops/ops.h"
 #include "sessions/sessions.h"
 #include "tokens/tokens.h"
-#include "webhooks/webhooks.h"
 #include "usage/usage.h"
+#include "webhooks/webhooks.h"
 
 PLATFORM_MODULE_MAGIC;
 
