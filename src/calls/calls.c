@@ -133,6 +133,46 @@ platform_voice_is_word(const text *value, const char *word)
 		memcmp(word, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)) == 0;
 }
 
+bool
+platform_voice_is_one_of(const text *value, const char *const *words)
+{
+	for (int i = 0; words[i] != NULL; i++)
+	{
+		if (platform_voice_is_word(value, words[i]))
+			return true;
+	}
+	return false;
+}
+
+void
+platform_voice_check_interval(FunctionCallInfo fcinfo, int argument, const char *name)
+{
+	static const Interval shortest = {.time = USECS_PER_SEC};
+	static const Interval longest = {.day = 1};
+	Datum		interval;
+
+	platform_require_argument(fcinfo, argument, name);
+	interval = PG_GETARG_DATUM(argument);
+	if (DatumGetBool(DirectFunctionCall2(interval_lt, interval, PointerGetDatum(&shortest))) ||
+		DatumGetBool(DirectFunctionCall2(interval_gt, interval, PointerGetDatum(&longest))))
+		platform_voice_bad_argument(psprintf("%s must be between a second and a day", name));
+}
+
+Datum
+platform_voice_list_of_call(FunctionCallInfo fcinfo, PlatformQuery *query)
+{
+	pg_uuid_t  *organization = platform_voice_organization(fcinfo, 0);
+	Datum		values[2];
+
+	platform_require_argument(fcinfo, 1, "call_id");
+	platform_query_begin();
+	platform_voice_require_call(organization, PG_GETARG_UUID_P(1));
+	platform_query_end();
+	values[0] = PG_GETARG_DATUM(0);
+	values[1] = PG_GETARG_DATUM(1);
+	return platform_query_return_rows(fcinfo, query, values, NULL);
+}
+
 void
 platform_voice_set_arguments(FunctionCallInfo fcinfo, int first, int count,
 							 Datum *values, bool *nulls)
@@ -201,14 +241,6 @@ platform_voice_require_call(const pg_uuid_t *organization, const pg_uuid_t *call
 
 	if (platform_query_run(&find, values, NULL) == 0)
 		platform_voice_no_such("call");
-}
-
-void
-platform_voice_find_call(const pg_uuid_t *organization, const pg_uuid_t *call)
-{
-	platform_query_begin();
-	platform_voice_require_call(organization, call);
-	platform_query_end();
 }
 
 TimestampTz

@@ -5,7 +5,7 @@
  *	status.c		the states of a call and how one follows another
  *	trigger.c		the trigger that guards rows of calls
  *	start.c			start_call()
- *	lifecycle.c		advance_call(), end_call(), correct_call()
+ *	lifecycle.c		advance_call(), end_call(), correct_call(), delete_call()
  *	notes.c			dispositions and notes
  *	consent.c		consent, and recordings, which may need it
  *	transcripts.c	what was said, and how to find it
@@ -20,6 +20,7 @@
 #include "calls/status.h"
 #include "core/module.h"
 #include "core/phone.h"
+#include "core/query.h"
 
 extern PlatformModule platform_voice_module;
 
@@ -63,6 +64,12 @@ extern CallStatus platform_call_status_argument(FunctionCallInfo fcinfo, int arg
 /* Is the text that word? */
 extern bool platform_voice_is_word(const text *value, const char *word);
 
+/* Is it one of the words, of which the last is NULL? */
+extern bool platform_voice_is_one_of(const text *value, const char *const *words);
+
+/* 22004 for NULL, 22023 unless the interval is between a second and a day. */
+extern void platform_voice_check_interval(FunctionCallInfo fcinfo, int argument, const char *name);
+
 /* Arguments of a query: DT_NOBEGIN and NULL are null. */
 extern void platform_voice_set_time(Datum *values, bool *nulls, int i, TimestampTz at);
 extern void platform_voice_set_text(Datum *values, bool *nulls, int i, text *value);
@@ -91,9 +98,8 @@ extern void platform_voice_check_limit(FunctionCallInfo fcinfo, int argument);
 /* Has the text 1 to so many characters? */
 extern bool platform_voice_text_fits(const text *value, int most);
 
-/* PT404 unless the organization has the call; the first within platform_query_begin(). */
+/* PT404 unless the organization has the call; within platform_query_begin(). */
 extern void platform_voice_require_call(const pg_uuid_t *organization, const pg_uuid_t *call);
-extern void platform_voice_find_call(const pg_uuid_t *organization, const pg_uuid_t *call);
 
 /* The argument, or NULL. */
 extern text *platform_voice_text(FunctionCallInfo fcinfo, int argument);
@@ -103,6 +109,12 @@ extern TimestampTz platform_voice_moment(FunctionCallInfo fcinfo, int argument);
 
 /* The function's row. */
 extern Datum platform_voice_return(FunctionCallInfo fcinfo, Datum *values, bool *nulls);
+
+/*
+ * A listing of what belongs to a call, which the first two arguments name; they
+ * are the query's arguments too.
+ */
+extern Datum platform_voice_list_of_call(FunctionCallInfo fcinfo, PlatformQuery *query);
 
 /* PT404. */
 pg_noreturn extern void platform_voice_no_such(const char *what);

@@ -41,19 +41,10 @@ PG_FUNCTION_INFO_V1(platform_check_recording);
 
 /* The other party agreed. */
 static const char *const consenting[] = {
-	"ivr_played", "verbal_yes", "dtmf_confirm", "written"
+	"ivr_played", "verbal_yes", "dtmf_confirm", "written", NULL
 };
 
-static bool
-is_consent(const text *method)
-{
-	for (int i = 0; i < lengthof(consenting); i++)
-	{
-		if (platform_voice_is_word(method, consenting[i]))
-			return true;
-	}
-	return false;
-}
+static const char *const not_consenting[] = {"assumed", "none", NULL};
 
 /*
  * platform.record_consent(organization_id uuid, call_id uuid, method text,
@@ -94,8 +85,8 @@ platform_record_consent(PG_FUNCTION_ARGS)
 	platform_require_argument(fcinfo, 2, "method");
 	platform_require_argument(fcinfo, 5, "version");
 	method = PG_GETARG_TEXT_PP(2);
-	if (!is_consent(method) && !platform_voice_is_word(method, "assumed") &&
-		!platform_voice_is_word(method, "none"))
+	if (!platform_voice_is_one_of(method, consenting) &&
+		!platform_voice_is_one_of(method, not_consenting))
 		platform_voice_rule("method must be ivr_played, verbal_yes, dtmf_confirm, written, assumed or none");
 	if (!PG_ARGISNULL(3) && PG_GETARG_INT32(3) < 0)
 		platform_voice_bad_argument("audio_offset_ms must not be below zero");
@@ -253,14 +244,8 @@ platform_list_call_recordings(PG_FUNCTION_ARGS)
 					   " AND call_id OPERATOR(pg_catalog.=) $2 AND deleted_at IS NULL"
 					   " ORDER BY created_at, id",
 					   UUIDOID, UUIDOID);
-	pg_uuid_t  *organization = platform_voice_organization(fcinfo, 0);
-	Datum		values[2];
-	bool		nulls[2];
 
-	platform_require_argument(fcinfo, 1, "call_id");
-	platform_voice_find_call(organization, PG_GETARG_UUID_P(1));
-	platform_voice_set_arguments(fcinfo, 0, 2, values, nulls);
-	return platform_query_return_rows(fcinfo, &list, values, nulls);
+	return platform_voice_list_of_call(fcinfo, &list);
 }
 
 /*
@@ -321,7 +306,7 @@ declares_consent(const RecordingRow *recording)
 	if (isnull || !DatumGetBool(value))
 		return false;
 	value = recording_value(recording, "consent_method", &isnull);
-	return !isnull && is_consent(DatumGetTextPP(value));
+	return !isnull && platform_voice_is_one_of(DatumGetTextPP(value), consenting);
 }
 
 /*
@@ -359,7 +344,7 @@ take_consent(RecordingRow *recording)
 
 		values[1] = platform_row_datum_copy(0, 1, &nulls[1]);
 		values[2] = platform_row_datum_copy(0, 2, &nulls[2]);
-		if (!nulls[1] && is_consent(DatumGetTextPP(values[1])))
+		if (!nulls[1] && platform_voice_is_one_of(DatumGetTextPP(values[1]), consenting))
 		{
 			values[0] = BoolGetDatum(true);
 			for (int i = 0; i < 3; i++)

@@ -93,18 +93,6 @@ platform_enqueue_dialer_job(PG_FUNCTION_ARGS)
 	PG_RETURN_UUID_P(id);
 }
 
-static void
-check_lease(FunctionCallInfo fcinfo, int argument)
-{
-	static const Interval shortest = {.time = USECS_PER_SEC};
-	static const Interval longest = {.day = 1};
-
-	platform_require_argument(fcinfo, argument, "lease");
-	if (DatumGetBool(DirectFunctionCall2(interval_lt, PG_GETARG_DATUM(argument), PointerGetDatum(&shortest))) ||
-		DatumGetBool(DirectFunctionCall2(interval_gt, PG_GETARG_DATUM(argument), PointerGetDatum(&longest))))
-		platform_voice_bad_argument("lease must be between a second and a day");
-}
-
 /*
  * platform.claim_dialer_jobs(organization_id uuid DEFAULT NULL, worker text DEFAULT NULL,
  *							  "limit" integer DEFAULT 1, lease interval DEFAULT '2 minutes')
@@ -182,7 +170,7 @@ platform_claim_dialer_jobs(PG_FUNCTION_ARGS)
 	platform_require_argument(fcinfo, 2, "limit");
 	if (PG_GETARG_INT32(2) < 1 || PG_GETARG_INT32(2) > CLAIM_MAX)
 		platform_voice_bad_argument(psprintf("limit must be between 1 and %d", CLAIM_MAX));
-	check_lease(fcinfo, 3);
+	platform_voice_check_interval(fcinfo, 3, "lease");
 	platform_voice_set_arguments(fcinfo, 0, 4, values, nulls);
 	values[0] = UUIDPGetDatum(organization);
 	nulls[0] = organization == NULL;
@@ -221,7 +209,7 @@ platform_extend_dialer_lease(PG_FUNCTION_ARGS)
 	(void) platform_voice_organization(fcinfo, 0);
 	platform_require_argument(fcinfo, 1, "job_id");
 	platform_require_argument(fcinfo, 2, "lease_id");
-	check_lease(fcinfo, 3);
+	platform_voice_check_interval(fcinfo, 3, "lease");
 	platform_voice_set_arguments(fcinfo, 0, 4, values, nulls);
 	platform_query_begin();
 	extended = platform_query_run(&extend, values, nulls) > 0;

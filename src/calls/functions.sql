@@ -55,6 +55,13 @@ AS 'MODULE_PATHNAME', 'platform_correct_call';
 COMMENT ON FUNCTION platform.correct_call(uuid, uuid, text, text, timestamptz, timestamptz, timestamptz) IS
 	'Puts a call''s state and moments right, against the transitions too; NULL leaves what is. Moments that do not belong to the state are removed. Operators. Errors: 42501, 22004, 22023, PT404, 25006.';
 
+CREATE OR REPLACE FUNCTION platform.delete_call(organization_id uuid, call_id uuid) RETURNS boolean
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_delete_call';
+COMMENT ON FUNCTION platform.delete_call(uuid, uuid) IS
+	'Marks the call as deleted: no function finds it any more, and its call_sid is free. False when it was deleted before. Administrators of the organization. Errors: 22004, 42501, PT404, 25006.';
+INSERT INTO platform.member_privileges VALUES ('function', 'delete_call(uuid, uuid)', 'EXECUTE');
+
 CREATE OR REPLACE FUNCTION platform.end_stale_calls(unanswered interval DEFAULT '10 minutes', answered interval DEFAULT '4 hours', "limit" integer DEFAULT 1000) RETURNS bigint
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$

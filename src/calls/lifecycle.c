@@ -1,6 +1,6 @@
 /*
  * lifecycle.c
- *	  The course of a call: advance_call(), end_call(), correct_call().
+ *	  The course of a call: advance_call(), end_call(), correct_call(), delete_call().
  *
  * A report locks the call's row, so that two at once are one after the other,
  * and is decided by the state found under the lock. Reports that skip states
@@ -30,6 +30,7 @@
 PG_FUNCTION_INFO_V1(platform_advance_call);
 PG_FUNCTION_INFO_V1(platform_end_call);
 PG_FUNCTION_INFO_V1(platform_correct_call);
+PG_FUNCTION_INFO_V1(platform_delete_call);
 
 #define CALL_COLUMNS "id, status, started_at, answered_at, ended_at"
 
@@ -485,4 +486,46 @@ platform_correct_call(PG_FUNCTION_ARGS)
 	}
 	platform_query_end();
 	return answer(fcinfo, &call);
+}
+
+/*
+ * platform.delete_call(organization_id uuid, call_id uuid) RETURNS boolean
+ *
+ * Marks the call as deleted: no function finds it any more, and its call_sid is
+ * free. What belongs to it stays. False when it was deleted before. Administrators
+ * of the organization. Errors: 22004; 42501; PT404 no such call; 25006.
+ */
+Datum
+platform_delete_call(PG_FUNCTION_ARGS)
+{
+	static PlatformQuery delete =
+		PLATFORM_QUERY(QUERY_LATEST | QUERY_OWNER,
+					   "UPDATE platform.calls SET deleted_at = pg_catalog.now()"
+					   " WHERE organization_id OPERATOR(pg_catalog.=) $1"
+					   " AND id OPERATOR(pg_catalog.=) $2 AND deleted_at IS NULL",
+					   UUIDOID, UUIDOID);
+	static PlatformQuery find =
+		PLATFORM_QUERY(QUERY_READ | QUERY_LATEST | QUERY_OWNER,
+					   "SELECT 1 FROM platform.calls"
+					   " WHERE organization_id OPERATOR(pg_catalog.=) $1"
+					   " AND id OPERATOR(pg_catalog.=) $2",
+					   UUIDOID, UUIDOID);
+	Datum		values[2];
+	bool		deleted;
+
+	values[0] = UUIDPGetDatum(platform_voice_organization(fcinfo, 0));
+	platform_require_argument(fcinfo, 1, "call_id");
+	values[1] = PG_GETARG_DATUM(1);
+	if (!platform_is_organization_admin())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to delete a call"),
+				 errdetail("Only owners and admins of the organization may.")));
+
+	platform_query_begin();
+	deleted = platform_query_run(&delete, values, NULL) > 0;
+	if (!deleted && platform_query_run(&find, values, NULL) == 0)
+		platform_voice_no_such("call");
+	platform_query_end();
+	PG_RETURN_BOOL(deleted);
 }

@@ -35,17 +35,6 @@ static const char *const tag_names[] = {
 	"positive_feedback", "technical_issue", NULL
 };
 
-static bool
-is_one_of(const text *value, const char *const *words)
-{
-	for (int i = 0; words[i] != NULL; i++)
-	{
-		if (platform_voice_is_word(value, words[i]))
-			return true;
-	}
-	return false;
-}
-
 /*
  * platform.set_call_disposition(organization_id uuid, call_id uuid, disposition text,
  *								 notes text DEFAULT NULL)
@@ -78,7 +67,7 @@ platform_set_call_disposition(PG_FUNCTION_ARGS)
 
 	(void) platform_voice_organization(fcinfo, 0);
 	platform_require_argument(fcinfo, 1, "call_id");
-	if (!PG_ARGISNULL(2) && !is_one_of(PG_GETARG_TEXT_PP(2), dispositions))
+	if (!PG_ARGISNULL(2) && !platform_voice_is_one_of(PG_GETARG_TEXT_PP(2), dispositions))
 		platform_voice_rule("disposition must be sale, no_answer, voicemail, not_interested, follow_up,"
 							" wrong_number, callback_scheduled or other");
 	platform_voice_set_arguments(fcinfo, 0, 4, values, nulls);
@@ -101,7 +90,7 @@ check_tags(ArrayType *tags)
 	deconstruct_array(tags, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
 	for (int i = 0; i < count; i++)
 	{
-		if (nulls[i] || !is_one_of(DatumGetTextPP(elements[i]), tag_names))
+		if (nulls[i] || !platform_voice_is_one_of(DatumGetTextPP(elements[i]), tag_names))
 			platform_voice_rule("tags must be objection_raised, competitor_mentioned, pricing_discussed,"
 								" escalation_required, decision_maker_reached, follow_up_needed,"
 								" compliance_issue, quality_concern, positive_feedback or technical_issue");
@@ -181,7 +170,9 @@ platform_call_notes(PG_FUNCTION_ARGS)
 
 	platform_require_argument(fcinfo, 1, "call_id");
 	platform_voice_check_limit(fcinfo, 2);
-	platform_voice_find_call(organization, PG_GETARG_UUID_P(1));
+	platform_query_begin();
+	platform_voice_require_call(organization, PG_GETARG_UUID_P(1));
+	platform_query_end();
 	platform_voice_set_arguments(fcinfo, 0, 3, values, nulls);
 	return platform_query_return_rows(fcinfo, &list, values, nulls);
 }

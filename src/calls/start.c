@@ -55,14 +55,8 @@ check_word(FunctionCallInfo fcinfo, int argument, const char *name, const char *
 {
 	text	   *value = platform_voice_text(fcinfo, argument);
 
-	if (value == NULL)
-		return;
-	for (int i = 0; words[i] != NULL; i++)
-	{
-		if (platform_voice_is_word(value, words[i]))
-			return;
-	}
-	platform_voice_bad_argument(psprintf("%s must be %s", name, list));
+	if (value != NULL && !platform_voice_is_one_of(value, words))
+		platform_voice_bad_argument(psprintf("%s must be %s", name, list));
 }
 
 /* Is there a call with that provider's key? PT409 when it is another organization's. */

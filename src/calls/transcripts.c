@@ -169,14 +169,8 @@ platform_call_transcript(PG_FUNCTION_ARGS)
 					   " WHERE organization_id OPERATOR(pg_catalog.=) $1"
 					   " AND call_id OPERATOR(pg_catalog.=) $2 ORDER BY start_time, id",
 					   UUIDOID, UUIDOID);
-	pg_uuid_t  *organization = platform_voice_organization(fcinfo, 0);
-	Datum		values[2];
-	bool		nulls[2];
 
-	platform_require_argument(fcinfo, 1, "call_id");
-	platform_voice_find_call(organization, PG_GETARG_UUID_P(1));
-	platform_voice_set_arguments(fcinfo, 0, 2, values, nulls);
-	return platform_query_return_rows(fcinfo, &list, values, nulls);
+	return platform_voice_list_of_call(fcinfo, &list);
 }
 
 /*
@@ -186,7 +180,8 @@ platform_call_transcript(PG_FUNCTION_ARGS)
  *
  * All that was said is there: the call and its recordings are transcribed.
  * transcript_url NULL leaves what was. False when it was complete before. Events
- * transcript.completed, recording.transcribed. Members: their organization. Errors: 22004; 22023; 42501; PT404 no such call; 25006.
+ * transcript.completed, recording.transcribed. Members: their organization.
+ * Errors: 22004; 22023; 42501; PT404 no such call; 25006.
  */
 Datum
 platform_complete_call_transcript(PG_FUNCTION_ARGS)
@@ -298,8 +293,10 @@ platform_talk_time(PG_FUNCTION_ARGS)
 {
 	static PlatformQuery sum =
 		PLATFORM_QUERY(QUERY_READ,
-					   "SELECT s.u, s.a, s.nu, s.na, pg_catalog.round(s.u::pg_catalog.numeric"
-					   " OPERATOR(pg_catalog./) NULLIF(s.u OPERATOR(pg_catalog.+) s.a, 0), 4) FROM ("
+					   "SELECT s.u, s.a, s.nu, s.na,"
+					   " CASE WHEN (s.u OPERATOR(pg_catalog.+) s.a) OPERATOR(pg_catalog.>) 0"
+					   " THEN pg_catalog.round(s.u::pg_catalog.numeric OPERATOR(pg_catalog./)"
+					   " (s.u OPERATOR(pg_catalog.+) s.a), 4) END FROM ("
 					   " SELECT COALESCE(pg_catalog.sum(duration) FILTER (WHERE role OPERATOR(pg_catalog.=) 'user'), 0) AS u,"
 					   " COALESCE(pg_catalog.sum(duration) FILTER (WHERE role OPERATOR(pg_catalog.=) 'assistant'), 0) AS a,"
 					   " pg_catalog.count(*) FILTER (WHERE role OPERATOR(pg_catalog.=) 'user') AS nu,"

@@ -199,8 +199,6 @@ platform_create_webrtc_session(PG_FUNCTION_ARGS)
 					   " VALUES ($1, $2, $3, $4, $5, $6, pg_catalog.now() OPERATOR(pg_catalog.+) $7, $8)"
 					   " RETURNING id, expires_at",
 					   UUIDOID, UUIDOID, UUIDOID, JSONBOID, TEXTOID, INETOID, INTERVALOID, BYTEAOID);
-	static const Interval shortest = {.time = USECS_PER_SEC};
-	static const Interval longest = {.day = 1};
 	pg_uuid_t  *organization = platform_voice_organization(fcinfo, 0);
 	pg_uuid_t	user = platform_voice_user(fcinfo, 2, "user_id", "open a session for another user");
 	Datum		values[8];
@@ -209,11 +207,8 @@ platform_create_webrtc_session(PG_FUNCTION_ARGS)
 	bool		isnull;
 	bytea	   *hash;
 
-	platform_require_argument(fcinfo, 6, "ttl");
 	platform_voice_optional_text(fcinfo, 4, "user_agent", USER_AGENT_MAX);
-	if (DatumGetBool(DirectFunctionCall2(interval_lt, PG_GETARG_DATUM(6), PointerGetDatum(&shortest))) ||
-		DatumGetBool(DirectFunctionCall2(interval_gt, PG_GETARG_DATUM(6), PointerGetDatum(&longest))))
-		platform_voice_bad_argument("ttl must be between a second and a day");
+	platform_voice_check_interval(fcinfo, 6, "ttl");
 	platform_voice_require_calls(organization);
 	platform_voice_set_arguments(fcinfo, 0, 7, values, nulls);
 	result[1] = PointerGetDatum(make_token(&hash));

@@ -270,6 +270,23 @@ RESET ROLE;
 -- an operator may say who and when
 UPDATE platform.calls SET disposition = 'voicemail', disposition_set_at = '2026-01-01', disposition_set_by = :user WHERE id = :'call' RETURNING disposition_set_at, disposition_set_by = :user AS as_said;
 UPDATE platform.calls SET disposition = NULL WHERE id = :'call' RETURNING disposition_set_at, disposition_set_by;
+-- deleting: administrators, once; then it is not found and its key is free
+SELECT id AS doomed FROM platform.start_call(:org, call_sid => 'CA-doomed') \gset
+SET ROLE platform_test_member;
+SAVEPOINT a;
+SELECT platform.delete_call(:org, :'doomed'); ROLLBACK TO a;
+RESET ROLE;
+SELECT platform.set_context(:org, :user, 'admin');
+SET ROLE platform_test_member;
+SAVEPOINT a;
+SELECT platform.delete_call(:org, :'foreign_call'); ROLLBACK TO a;
+SELECT platform.delete_call(:other, :'foreign_call'); ROLLBACK TO a;
+SELECT platform.delete_call(:org, NULL); ROLLBACK TO a;
+SELECT platform.delete_call(:org, :'doomed'), platform.delete_call(:org, :'doomed') AS again;
+SAVEPOINT a;
+SELECT platform.end_call(:org, :'doomed'); ROLLBACK TO a;
+SELECT created FROM platform.start_call(:org, call_sid => 'CA-doomed');
+RESET ROLE;
 -- nobody
 SELECT platform.set_context(NULL);
 SET ROLE platform_test_member;
