@@ -1,4 +1,5 @@
 -- tour 80 Calls: one life, whatever the provider reports
+\set SHOW_CONTEXT never
 \echo
 \echo A call has a state, and a state only what may follow it. The provider reports what
 \echo happens, often late, twice, or in the wrong order; the call takes it all.
