@@ -527,6 +527,15 @@ row_write(PlatformRow *row, bool locked)
 	TM_Result	result;
 	RowIndexes	indexes;
 
+	/*
+	 * table_tuple_update() offers not to wait, and does that well; but a server
+	 * built with assertions has one against it, so there it is asked before.
+	 */
+#ifdef USE_ASSERT_CHECKING
+	if (!locked && platform_row_is_busy(row))
+		return ROW_BUSY;
+	locked = true;
+#endif
 	if (row->new_slot == NULL)
 	{
 		MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(row->values));

@@ -216,7 +216,8 @@ platform_scan_secrets(const pg_uuid_t *organization, const char *purpose,
 					   TEXTOID);
 	Datum		values[1] = {purpose == NULL ? (Datum) 0 : CStringGetTextDatum(purpose)};
 	bool		nulls[1] = {purpose == NULL};
-	SecretColumn *columns;
+	MemoryContext caller = CurrentMemoryContext;
+	SecretColumn *columns;		/* outlive the queries: the visitor may keep them */
 	Oid		   *types;
 	bool	   *keyed;
 	int			count;
@@ -224,7 +225,7 @@ platform_scan_secrets(const pg_uuid_t *organization, const char *purpose,
 
 	platform_query_begin();
 	count = (int) platform_query_run(&find, values, nulls);
-	columns = palloc(sizeof(SecretColumn) * Max(count, 1));
+	columns = MemoryContextAlloc(caller, sizeof(SecretColumn) * Max(count, 1));
 	types = palloc(sizeof(Oid) * Max(count, 1));
 	keyed = palloc(sizeof(bool) * Max(count, 1));
 	for (int i = 0; i < count; i++)
