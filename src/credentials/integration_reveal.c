@@ -357,13 +357,13 @@ platform_rotate_integration_secret(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("grace must not be negative, nor longer than 31 days")));
 
+	secret = cstring_to_text(platform_signature_new_secret(WEBHOOK_SECRET_PREFIX));
 	platform_query_begin();
 	lock_for_rotation(values, now, PG_GETARG_BOOL(3));
 	if (!platform_integration_find(DatumGetUUIDP(values[0]), DatumGetUUIDP(values[1]), &account))
 		platform_no_such_integration(DatumGetUUIDP(values[1]));
 	if (until > now)
 		previous = demote_secret(&account.secrets);
-	secret = cstring_to_text(platform_signature_new_secret(WEBHOOK_SECRET_PREFIX));
 	place = platform_integration_place(&account.secrets, INTEGRATION_WEBHOOK_SECRET, NULL);
 	values[2] = PointerGetDatum(platform_secret_encrypt_text(&place, secret));
 	nulls[3] = nulls[4] = previous == NULL;

@@ -358,14 +358,10 @@ platform_open_token_grants(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	platform_query_begin();
 	found = read_view(organization, user_id, false, &view);
-	platform_query_end();
-	if (!found)
-		return (Datum) 0;
-
-	pool = view.balance.balance;
-	for (int i = 0; i < view.ngrants; i++)
+	pool = found ? view.balance.balance : 0;
+	for (int i = 0; found && i < view.ngrants; i++)
 		pool -= view.grants[i].remaining;
-	for (int i = 0; i <= view.ngrants; i++)
+	for (int i = 0; found && i <= view.ngrants; i++)
 	{
 		LedgerGrant *grant = &view.grants[i];
 
@@ -379,5 +375,6 @@ platform_open_token_grants(PG_FUNCTION_ARGS)
 			put_grant(result, grant->number, grant->remaining, grant->expires_at,
 					  grant->priority, grant->expires_at <= view.now);
 	}
+	platform_query_end();
 	return (Datum) 0;
 }
