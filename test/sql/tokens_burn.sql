@@ -58,6 +58,11 @@ SELECT burned, shortfall, remaining, status, duplicate FROM platform.burn_tokens
 SELECT burned, shortfall, remaining, status, entry_id FROM platform.burn_tokens(:org, 'ten', 1, on_insufficient => 'partial');
 SELECT burned, shortfall, remaining, status, entry_id FROM platform.burn_tokens(:org, 'ten', 1);
 ROLLBACK TO s;
+-- exactly what there is, in every mode
+SELECT burned, shortfall, remaining, status FROM platform.burn_tokens(:org, 'ten', 9, on_insufficient => 'partial');
+ROLLBACK TO s;
+SELECT burned, shortfall, remaining, status FROM platform.burn_tokens(:org, 'ten', 9, on_insufficient => 'overdraft');
+ROLLBACK TO s;
 SELECT burned, shortfall, remaining, status FROM platform.burn_tokens(:org, 'ten', 9);
 SELECT burned, shortfall, remaining, status FROM platform.burn_tokens(:org, 'nothing', 1);
 -- down to the overdraft limit and not further
@@ -96,6 +101,14 @@ ROLLBACK TO s;
 SELECT * FROM platform.grant_tokens(:org, 'rich', 9223372036854775807, priority => 7);
 ROLLBACK TO s;
 SELECT remaining FROM platform.adjust_tokens(:org, 'rich', 1, 'the last one');
+INSERT INTO platform.user_accounts (user_id, organization_id, tokens_remaining) VALUES ('poor', :org, 1);
+SAVEPOINT s;
+SELECT * FROM platform.transfer_tokens(:org, 'poor', 'rich', 1);
+ROLLBACK TO s;
+SELECT tokens_remaining FROM platform.user_accounts WHERE organization_id = :org AND user_id = 'poor';
+SELECT reserved, remaining, available, status FROM platform.reserve_tokens(:org, 'rich', 9223372036854775807);
+SELECT reserved, remaining, available, status FROM platform.reserve_tokens(:org, 'rich', 1);
+ROLLBACK TO s;
 UPDATE platform.user_accounts SET overdraft_limit = 5 WHERE organization_id = :org AND user_id = 'rich';
 SELECT burned, remaining, status FROM platform.burn_tokens(:org, 'rich', 9223372036854775807, on_insufficient => 'overdraft');
 SELECT burned, shortfall, remaining, status FROM platform.burn_tokens(:org, 'rich', 9223372036854775807);

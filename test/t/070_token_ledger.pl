@@ -173,6 +173,25 @@ sub check_round
 		'', "round $round: no key twice");
 	is($node->safe_psql('postgres', 'SELECT payment_id FROM platform.token_purchases GROUP BY 1 HAVING count(*) > 1'), '', "round $round: no payment twice");
 
+	# the sum of all entries, added up here, is every figure shown
+	my (%balance, %used);
+	my $total = 0;
+	for my $line (split /\n/, $node->safe_psql('postgres', 'SELECT user_id, amount, tokens_used FROM platform.token_usage'))
+	{
+		my ($user, $amount, $tokens) = split /\|/, $line;
+		$balance{$user} += $amount;
+		$used{$user} += $tokens;
+		$total += $tokens;
+	}
+	my @expected = map { "$_|" . join('|', ($balance{$_}) x 5) . '|' . ($used{$_} // 0) } sort keys %balance;
+	is($node->safe_psql('postgres', q{SELECT a.user_id, a.tokens_remaining, b.balance, platform.token_balance_at(a.organization_id, a.user_id, 'infinity'),
+			(SELECT s.balance_after FROM platform.token_statement(a.organization_id, a.user_id) s ORDER BY s.version DESC LIMIT 1),
+			(SELECT sum(g.remaining) FROM platform.open_token_grants(a.organization_id, a.user_id) g), t.total_tokens_used
+		FROM platform.user_accounts a, platform.token_balance(a.organization_id, a.user_id) b, platform.user_token_summary t
+		WHERE t.organization_id = a.organization_id AND t.user_id = a.user_id ORDER BY a.user_id}),
+		join("\n", @expected), "round $round: the sum of entries is every figure shown");
+	is($node->safe_psql('postgres', 'SELECT sum(total_tokens) FROM platform.daily_token_usage'), $total, "round $round: of all accounts too");
+
 	my %entry = map { my ($key, $id, $amount) = split /\|/; ($key => [ $id, $amount ]) } split /\n/,
 		$node->safe_psql('postgres', 'SELECT idempotency_key, id, amount FROM platform.token_usage WHERE idempotency_key IS NOT NULL');
 	my %captured = map { $_ => 1 } split /\n/, $node->safe_psql('postgres', q{SELECT id FROM platform.token_holds WHERE status = 'captured'});
