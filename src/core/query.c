@@ -42,7 +42,8 @@ query_plan(PlatformQuery *query)
 {
 	if (query->plan == NULL)
 	{
-		SPIPlanPtr	plan = SPI_prepare(query->sql, query->nargs, query->argtypes);
+		int			options = query->flags & QUERY_INDEXED ? CURSOR_OPT_GENERIC_PLAN : 0;
+		SPIPlanPtr	plan = SPI_prepare_cursor(query->sql, query->nargs, (Oid *) query->argtypes, options);
 
 		if (plan == NULL)
 			elog(ERROR, "could not prepare query: %s", SPI_result_code_string(SPI_result));
@@ -51,6 +52,26 @@ query_plan(PlatformQuery *query)
 		query->plan = plan;
 	}
 	return query->plan;
+}
+
+/*
+ * A plan that is made while a table is small reads all of it, and would still do
+ * so when the table has grown. Returns what AtEOXact_GUC() wants afterwards; 0
+ * when the plan is there.
+ */
+static int
+query_plan_indexed(const PlatformQuery *query)
+{
+	static const char *const settings[] = {"enable_seqscan", "jit"};
+	int			level;
+
+	if (query->planned && SPI_plan_is_valid(query->plan))
+		return 0;
+	level = NewGUCNestLevel();
+	for (int i = 0; i < lengthof(settings); i++)
+		(void) set_config_option(settings[i], "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+								 true, 0, false);
+	return level;
 }
 
 /* SPI wants one character an argument: 'n' for a null. */
@@ -72,10 +93,13 @@ platform_query_run(PlatformQuery *query, const Datum *values, const bool *nulls)
 	char		buffer[PLATFORM_QUERY_MAX_ARGS];
 	const char *flags = query_null_flags(query, nulls, buffer);
 	PlatformUser saved;
+	int			level = 0;
 	int			result;
 
 	if (query->flags & QUERY_OWNER)
 		platform_become_owner(&saved);
+	if (query->flags & QUERY_INDEXED)
+		level = query_plan_indexed(query);
 
 	if (latest)
 	{
@@ -89,6 +113,9 @@ platform_query_run(PlatformQuery *query, const Datum *values, const bool *nulls)
 		result = SPI_execute_plan(query_plan(query), (Datum *) values, flags,
 								  read_only, 0);
 
+	if (level > 0)
+		AtEOXact_GUC(true, level);
+	query->planned = true;
 	if (query->flags & QUERY_OWNER)
 		platform_restore_user(&saved);
 	if (result < 0)

@@ -26,6 +26,8 @@
 #define QUERY_OWNER		0x04	/* runs as the owner of the tables, RLS apart */
 #define QUERY_IN_ORDER	0x08	/* cursors: reads in an index's order rather than sort, uncompiled */
 
+#define QUERY_INDEXED	0x10	/* not cursors: one plan, made for tables of any size */
+
 #define PLATFORM_QUERY_MAX_ARGS 16
 
 typedef struct PlatformQuery
@@ -35,6 +37,7 @@ typedef struct PlatformQuery
 	int			nargs;
 	Oid			argtypes[PLATFORM_QUERY_MAX_ARGS];
 	SPIPlanPtr	plan;			/* kept; NULL until first use */
+	bool		planned;		/* it has been run */
 } PlatformQuery;
 
 #define PLATFORM_QUERY(flags_, sql_, ...) \

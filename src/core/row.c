@@ -269,14 +269,20 @@ row_load(PlatformRow *row)
 }
 
 static void
-row_begin(PlatformRow *row, int nkeys, Snapshot snapshot)
+row_begin_index(PlatformRow *row, Relation index, ScanKey keys, int nkeys, Snapshot snapshot)
 {
 #if PG_VERSION_NUM >= 180000
-	row->scan = index_beginscan(row->relation, row->index, snapshot, NULL, nkeys, 0);
+	row->scan = index_beginscan(row->relation, index, snapshot, NULL, nkeys, 0);
 #else
-	row->scan = index_beginscan(row->relation, row->index, snapshot, nkeys, 0);
+	row->scan = index_beginscan(row->relation, index, snapshot, nkeys, 0);
 #endif
-	index_rescan(row->scan, row->scankeys, nkeys, NULL, 0);
+	index_rescan(row->scan, keys, nkeys, NULL, 0);
+}
+
+static void
+row_begin(PlatformRow *row, int nkeys, Snapshot snapshot)
+{
+	row_begin_index(row, row->index, row->scankeys, nkeys, snapshot);
 }
 
 void
@@ -306,6 +312,51 @@ platform_row_scan_end(PlatformRow *row)
 	row->scan = NULL;
 	if (row->scan_pushed_snapshot)
 		PopActiveSnapshot();
+}
+
+static void
+range_key(ScanKey key, Relation index, AttrNumber column, StrategyNumber strategy, Datum value)
+{
+	Oid			type = index->rd_opcintype[column - 1];
+	Oid			operator = get_opfamily_member(index->rd_opfamily[column - 1], type, type, strategy);
+
+	if (!OidIsValid(operator))
+		elog(ERROR, "missing operator %d for type %u", strategy, type);
+	ScanKeyInit(key, column, strategy, get_opcode(operator), value);
+	key->sk_collation = index->rd_indcollation[column - 1];
+}
+
+void
+platform_row_range_begin(PlatformRow *row, const char *index, Datum first, Datum from, Datum to)
+{
+	Oid			indexid = platform_relation_oid(index, false);
+	ScanKeyData keys[3];
+
+	row->range_index = index_open(indexid, AccessShareLock);
+	if (row->range_index->rd_index->indrelid != RelationGetRelid(row->relation) ||
+		row->range_index->rd_rel->relam != BTREE_AM_OID || !row->range_index->rd_index->indisvalid ||
+		row->range_index->rd_index->indnkeyatts < 2)
+		row_shape_error(row->table->cache.tables[0], psprintf("It needs its index \"%s\".", index));
+	range_key(&keys[0], row->range_index, 1, BTEqualStrategyNumber, first);
+	range_key(&keys[1], row->range_index, 2, BTGreaterEqualStrategyNumber, from);
+	range_key(&keys[2], row->range_index, 2, BTLessEqualStrategyNumber, to);
+	platform_push_latest_snapshot();
+	row_begin_index(row, row->range_index, keys, lengthof(keys), GetActiveSnapshot());
+}
+
+bool
+platform_row_range_next(PlatformRow *row)
+{
+	return platform_row_scan_next(row);
+}
+
+void
+platform_row_range_end(PlatformRow *row)
+{
+	index_endscan(row->scan);
+	row->scan = NULL;
+	index_close(row->range_index, AccessShareLock);
+	PopActiveSnapshot();
 }
 
 /* The bytes of one key; the new length, or -1 when there is no room. */

@@ -70,6 +70,7 @@ typedef struct PlatformRow
 	EState	   *estate;			/* with open indexes; NULL unless they are kept */
 	ResultRelInfo *indexes;
 	IndexScanDesc scan;
+	Relation	range_index;	/* of platform_row_range_begin() */
 	bool		scan_pushed_snapshot;
 	ItemPointerData tid;
 	Datum	   *values;			/* of all attributes; by reference into the slot */
@@ -158,6 +159,15 @@ extern void platform_row_wait(const PlatformRow *row);
 extern void platform_row_scan_begin(PlatformRow *row, const Datum *keys, int nkeys, bool latest);
 extern bool platform_row_scan_next(PlatformRow *row);
 extern void platform_row_scan_end(PlatformRow *row);
+
+/*
+ * The same by another index, whose first column is to be first and whose second
+ * one lies in [from, to], in its order, in a snapshot of now. It may be partial.
+ */
+extern void platform_row_range_begin(PlatformRow *row, const char *index, Datum first,
+									 Datum from, Datum to);
+extern bool platform_row_range_next(PlatformRow *row);
+extern void platform_row_range_end(PlatformRow *row);
 
 /* The entries of a row just written, in the executor's way. */
 extern void platform_insert_index_entries(ResultRelInfo *result, TupleTableSlot *slot,

@@ -9,15 +9,13 @@
 #include "utils/timestamp.h"
 
 #include "core/append.h"
-#include "core/uuid7.h"
 #include "webhooks/attempt.h"
 
 enum
 {
-	A_ID,
+	A_DELIVERY,
 	A_ORGANIZATION,
 	A_CREATED_AT,
-	A_DELIVERY,
 	A_SUBSCRIPTION,
 	A_ATTEMPT,
 	A_DURATION,
@@ -32,10 +30,9 @@ static PlatformAppendTable attempt_table = {
 	.cache = {.name = "webhook attempts", .tables = {"webhook_attempts"}},
 	.ncolumns = A_COLUMNS,
 	.columns = {
-		{"id", UUIDOID},
+		{"delivery_id", UUIDOID},
 		{"organization_id", UUIDOID},
 		{"created_at", TIMESTAMPTZOID},
-		{"delivery_id", UUIDOID},
 		{"subscription_id", UUIDOID},
 		{"attempt", INT4OID},
 		{"duration_ms", INT4OID},
@@ -52,25 +49,22 @@ platform_webhook_attempt_init(void)
 	platform_append_register(&attempt_table);
 }
 
+/* Moments are a microsecond apart: two of one delivery may be reported at once. */
 void
 platform_webhook_log_attempts(const WebhookAttempt *attempts, int count, TimestampTz now)
 {
 	PlatformAppend append;
-	pg_uuid_t  *ids;
 
 	if (count == 0)
 		return;
-	ids = palloc(count * sizeof(pg_uuid_t));
 	platform_append_open_at(&append, &attempt_table, count, now);
 	for (int i = 0; i < count; i++)
 	{
 		const WebhookAttempt *attempt = &attempts[i];
 		TupleTableSlot *slot = platform_append_row(&append);
 
-		platform_make_uuid7(&ids[i]);
-		platform_append_set(&append, slot, A_ID, UUIDPGetDatum(&ids[i]));
 		platform_append_set(&append, slot, A_ORGANIZATION, UUIDPGetDatum(&attempt->organization));
-		platform_append_set(&append, slot, A_CREATED_AT, TimestampTzGetDatum(now));
+		platform_append_set(&append, slot, A_CREATED_AT, TimestampTzGetDatum(now + i));
 		platform_append_set(&append, slot, A_DELIVERY, UUIDPGetDatum(&attempt->delivery));
 		platform_append_set(&append, slot, A_SUBSCRIPTION, UUIDPGetDatum(&attempt->subscription));
 		platform_append_set(&append, slot, A_ATTEMPT, Int32GetDatum(attempt->attempt));

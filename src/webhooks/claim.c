@@ -27,6 +27,7 @@
 #include "core/secret.h"
 #include "core/signature.h"
 #include "core/uuid7.h"
+#include "webhooks/delivery.h"
 #include "webhooks/endpoint.h"
 #include "webhooks/subscription.h"
 
@@ -34,7 +35,7 @@ PG_FUNCTION_INFO_V1(platform_claim_webhook_deliveries);
 
 #define ENDPOINTS_MAX	32		/* in one claim */
 #define ROUNDS_MAX		16		/* of endpoints that turn out not to be due */
-#define FANOUT_EVENTS	1000
+#define FANOUT_EVENTS	250
 #define FANOUT_EVERY	(USECS_PER_SEC / 20)
 #define LOOK_BACK		(2 * USECS_PER_SEC)
 #define LOOK_BACK_EVERY	USECS_PER_SEC
@@ -46,16 +47,16 @@ PG_FUNCTION_INFO_V1(platform_claim_webhook_deliveries);
 	" ORDER BY due_at LIMIT $3 FOR NO KEY UPDATE"
 
 static PlatformQuery pick_free =
-	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST, PICK_ENDPOINTS " SKIP LOCKED",
+	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED, PICK_ENDPOINTS " SKIP LOCKED",
 				   TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID);
 
 static PlatformQuery pick_waiting =
-	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST, PICK_ENDPOINTS,
+	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED, PICK_ENDPOINTS,
 				   TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID);
 
 /* After the endpoints are locked, so that it is not older than what they say. */
 static PlatformQuery read_subscriptions =
-	PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST,
+	PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
 				   "SELECT id, url, scheme, headers, timeout_ms, max_in_flight, rate_per_second, active,"
 				   " secret, CASE WHEN previous_secret_expires_at OPERATOR(pg_catalog.>) $2"
 				   " THEN previous_secret END"
@@ -63,14 +64,14 @@ static PlatformQuery read_subscriptions =
 				   UUIDARRAYOID, TIMESTAMPTZOID);
 
 static PlatformQuery read_events =
-	PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST,
+	PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
 				   "SELECT id, payload, occurred_at FROM platform.webhook_events"
 				   " WHERE id OPERATOR(pg_catalog.=) ANY ($1)"
 				   " AND created_at OPERATOR(pg_catalog.>=) $2 AND created_at OPERATOR(pg_catalog.<=) $3",
 				   UUIDARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID);
 
 static PlatformQuery cancel_purged =
-	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST,
+	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
 				   "UPDATE platform.webhook_deliveries SET status = 'cancelled', finished_at = $2,"
 				   " lease_id = NULL, lease_until = NULL,"
 				   " last_error = 'the event was purged'"
@@ -334,6 +335,37 @@ put_request(ReturnSetInfo *result, const WebhookClaims *claims, const WebhookCla
 
 /* ---- the claim ---- */
 
+/* New deliveries are due from a moment on that is later than the claim began. */
+static bool
+fan_out(WebhookClaims *claims)
+{
+	bool		made = platform_webhook_fan_out(claims->now, FANOUT_EVENTS);
+
+	fanned_out = claims->now;
+	claims->now = GetCurrentTimestamp();
+	return made;
+}
+
+/*
+ * Endpoints that nobody holds; else one that somebody does, if this transaction
+ * holds nothing that he might wait for: he is about to commit. What he left due is
+ * due from later on than when we began.
+ */
+static int
+pick(WebhookClaims *claims, int limit, WebhookEndpoint *endpoints)
+{
+	bool		may_wait = !TransactionIdIsValid(GetTopTransactionIdIfAny());
+	int			count = pick_endpoints(endpoints, claims->now, Min(limit, ENDPOINTS_MAX), false);
+
+	if (count == 0 && may_wait)
+	{
+		(void) pick_endpoints(endpoints, claims->now, 1, true);
+		claims->now = GetCurrentTimestamp();
+		count = pick_endpoints(endpoints, claims->now, Min(limit, ENDPOINTS_MAX), false);
+	}
+	return count;
+}
+
 /* Picks and claims; returns the endpoints, whose secrets are to be wiped. */
 static int
 claim_due(WebhookClaims *claims, int limit, WebhookEndpoint *endpoints)
@@ -342,12 +374,7 @@ claim_due(WebhookClaims *claims, int limit, WebhookEndpoint *endpoints)
 
 	for (int round = 0; round < ROUNDS_MAX && claims->count == 0; round++)
 	{
-		bool		may_wait = !TransactionIdIsValid(GetTopTransactionIdIfAny());
-
-		count = pick_endpoints(endpoints, claims->now, Min(limit, ENDPOINTS_MAX), false);
-		/* Holding nothing, it may wait for who holds one; he is about to commit. */
-		if (count == 0 && may_wait)
-			count = pick_endpoints(endpoints, claims->now, 1, true);
+		count = pick(claims, limit, endpoints);
 		if (count == 0)
 			break;
 		read_endpoints(endpoints, count, claims->now);
@@ -396,9 +423,10 @@ platform_claim_webhook_deliveries(PG_FUNCTION_ARGS)
 {
 	WebhookEndpoint *endpoints = palloc(ENDPOINTS_MAX * sizeof(WebhookEndpoint));
 	WebhookClaims claims = {.now = GetCurrentTimestamp()};
+	PlatformRow row;
 	int			limit;
 	int			count;
-	bool		made;
+	bool		overdue;
 
 	platform_require_module(&platform_webhooks_module);
 	platform_require_argument(fcinfo, 0, "limit");
@@ -413,14 +441,13 @@ platform_claim_webhook_deliveries(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 
 	platform_query_begin();
-	made = claims.now - fanned_out > FANOUT_EVERY || claims.now < fanned_out;
-	if (made)
-	{
-		(void) platform_webhook_fan_out(claims.now, FANOUT_EVENTS);
-		fanned_out = claims.now;
-	}
+	platform_row_open(&row, &platform_webhook_delivery_table);
+	claims.row = &row;
+	overdue = claims.now - fanned_out > FANOUT_EVERY || claims.now < fanned_out;
+	if (overdue)
+		fan_out(&claims);
 	count = claim_due(&claims, limit, endpoints);
-	if (claims.count == 0 && !made && platform_webhook_fan_out(claims.now, FANOUT_EVENTS))
+	if (claims.count == 0 && !overdue && fan_out(&claims))
 		count = claim_due(&claims, limit, endpoints);
 	if (claims.count > 0)
 	{
@@ -430,6 +457,7 @@ platform_claim_webhook_deliveries(PG_FUNCTION_ARGS)
 		for (int i = 0; i < count; i++)
 			platform_webhook_forget(&endpoints[i].receiver);
 	}
+	platform_row_close(&row);
 	platform_query_end();
 	platform_commit_unlock_early();
 	return (Datum) 0;

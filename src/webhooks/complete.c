@@ -26,6 +26,7 @@
 #include "core/commit.h"
 #include "core/query.h"
 #include "webhooks/attempt.h"
+#include "webhooks/delivery.h"
 #include "webhooks/webhooks.h"
 
 PG_FUNCTION_INFO_V1(platform_complete_webhook_delivery);
@@ -92,6 +93,7 @@ typedef struct Report
 	pg_uuid_t	organization;
 	int			attempt;
 	int			max_attempts;
+	ItemPointerData tid;
 	Endpoint   *endpoint;
 	Outcome		outcome;
 	TimestampTz next_attempt_at;
@@ -99,18 +101,11 @@ typedef struct Report
 	int			order;			/* as it was given */
 } Report;
 
-static PlatformQuery find_deliveries =
-	PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST,
-				   "SELECT id, organization_id, subscription_id, attempts, max_attempts,"
-				   " status OPERATOR(pg_catalog.=) 'delivering', lease_id"
-				   " FROM platform.webhook_deliveries WHERE id OPERATOR(pg_catalog.=) ANY ($1) ORDER BY id",
-				   UUIDARRAYOID);
-
 #define ENDPOINT_COLUMNS \
 	" e.blocked_by OPERATOR(pg_catalog.=) 'full', e.breaker, e.breaker_opened, e.failures, e.failing_since"
 
 static PlatformQuery find_endpoints =
-	PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST,
+	PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
 				   "SELECT s.id, s.organization_id, s.retry_policy, s.retry_schedule, s.keep_responses, s.name,"
 				   ENDPOINT_COLUMNS
 				   " FROM platform.webhook_subscriptions s"
@@ -120,34 +115,16 @@ static PlatformQuery find_endpoints =
 				   UUIDARRAYOID);
 
 static PlatformQuery lock_endpoints =
-	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST,
+	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
 				   "SELECT e.subscription_id," ENDPOINT_COLUMNS
 				   " FROM platform.webhook_endpoints e"
 				   " WHERE e.subscription_id OPERATOR(pg_catalog.=) ANY ($1)"
 				   " ORDER BY e.subscription_id FOR NO KEY UPDATE",
 				   UUIDARRAYOID);
 
-static PlatformQuery finish_deliveries =
-	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST,
-				   "UPDATE platform.webhook_deliveries AS d SET status = u.status,"
-				   " finished_at = CASE WHEN u.retry_at IS NULL THEN $9 END,"
-				   " delivered_at = CASE WHEN u.status OPERATOR(pg_catalog.=) 'delivered' THEN $9 END,"
-				   " next_retry_at = coalesce(u.retry_at, d.next_retry_at),"
-				   " lease_id = NULL, lease_until = NULL, response_status = u.http_status,"
-				   " response_time_ms = u.duration, last_error = u.error, response_body = u.response"
-				   " FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3),"
-				   " pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6),"
-				   " pg_catalog.unnest($7), pg_catalog.unnest($8))"
-				   " AS u (id, lease, status, retry_at, http_status, duration, error, response)"
-				   " WHERE d.id OPERATOR(pg_catalog.=) u.id AND d.lease_id OPERATOR(pg_catalog.=) u.lease"
-				   " AND d.status OPERATOR(pg_catalog.=) 'delivering'"
-				   " RETURNING d.id",
-				   UUIDARRAYOID, UUIDARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID, INT4ARRAYOID,
-				   INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZOID);
-
 /* Before the endpoint, as whoever pauses a subscription. */
 static PlatformQuery lock_subscriptions =
-	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST,
+	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
 				   "SELECT 1 FROM platform.webhook_subscriptions"
 				   " WHERE id OPERATOR(pg_catalog.=) ANY ($1) ORDER BY id FOR NO KEY UPDATE",
 				   UUIDARRAYOID);
@@ -160,7 +137,7 @@ static PlatformQuery lock_subscriptions =
 	"(e.blocked_by OPERATOR(pg_catalog.=) 'full' OR ($4 AND e.blocked_by OPERATOR(pg_catalog.=) 'breaker'))"
 
 static PlatformQuery update_endpoint =
-	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST,
+	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
 				   "UPDATE platform.webhook_endpoints AS e SET"
 				   " due_at = CASE WHEN $3 IS NOT NULL THEN $3 WHEN " UNBLOCKS " THEN $6"
 				   " WHEN $5 IS NULL THEN e.due_at ELSE LEAST(e.due_at, GREATEST($5, e.blocked_until)) END,"
@@ -175,19 +152,19 @@ static PlatformQuery update_endpoint =
 				   TEXTOID, INT4OID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID);
 
 static PlatformQuery disable_subscription =
-	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST,
+	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
 				   "UPDATE platform.webhook_subscriptions SET active = false, disabled_reason = $3"
 				   " WHERE id OPERATOR(pg_catalog.=) $1 AND organization_id OPERATOR(pg_catalog.=) $2 AND active",
 				   UUIDOID, UUIDOID, TEXTOID);
 
 static PlatformQuery release_deliveries =
-	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST,
+	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
 				   "UPDATE platform.webhook_deliveries AS d SET status = 'pending', lease_id = NULL,"
-				   " lease_until = NULL, attempts = d.attempts OPERATOR(pg_catalog.-) 1"
+				   " lease_until = NULL, attempts = d.attempts OPERATOR(pg_catalog.-) 1, next_retry_at = $3"
 				   " FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) AS u (id, lease)"
 				   " WHERE d.id OPERATOR(pg_catalog.=) u.id AND d.lease_id OPERATOR(pg_catalog.=) u.lease"
 				   " AND d.status OPERATOR(pg_catalog.=) 'delivering'",
-				   UUIDARRAYOID, UUIDARRAYOID);
+				   UUIDARRAYOID, UUIDARRAYOID, TIMESTAMPTZOID);
 
 /* ---- reading ---- */
 
@@ -207,42 +184,37 @@ compare_order(const void *a, const void *b)
 	return ((const Report *) a)->order - ((const Report *) b)->order;
 }
 
+/* Is the row found still what was claimed under the report's lease? */
+static bool
+is_own(const PlatformRow *row, const Report *report)
+{
+	bool		isnull;
+	Datum		lease = platform_row_get(row, D_LEASE_ID, &isnull);
+
+	return !isnull && delivery_moment(row, D_FINISHED_AT) == 0 &&
+		platform_uuid_equal(DatumGetUUIDP(lease), &report->lease);
+}
+
 /* Finds the deliveries; what is not there, or not the caller's any more, is told apart. */
 static void
-read_deliveries(Report *results, int count)
+read_deliveries(PlatformRow *row, Report *reports, int count)
 {
-	pg_uuid_t  *ids = palloc(count * sizeof(pg_uuid_t));
-	Datum		value;
-	uint64		rows;
-	uint64		row = 0;
-
-	for (int i = 0; i < count; i++)
-		ids[i] = results[i].delivery;
-	value = platform_uuid_array(ids, count);
-	rows = platform_query_run(&find_deliveries, &value, NULL);
 	for (int i = 0; i < count; i++)
 	{
-		Report	   *result = &results[i];
-		pg_uuid_t	id;
-		bool		isnull;
-		Datum		lease;
+		Report	   *report = &reports[i];
 
-		while (row < rows && (id = platform_row_uuid(row, 1),
-							  platform_compare_uuids(&id, &result->delivery) < 0))
-			row++;
-		result->outcome = OUTCOME_UNKNOWN;
-		if (row == rows || !platform_uuid_equal(&id, &result->delivery))
+		report->outcome = OUTCOME_UNKNOWN;
+		if (!platform_webhook_delivery_find(row, &report->delivery))
 			continue;
-		result->organization = platform_row_uuid(row, 2);
-		result->subscription = platform_row_uuid(row, 3);
-		result->attempt = platform_row_int32(row, 4);
-		result->max_attempts = platform_row_int32(row, 5);
-		lease = platform_row_datum(row, 7, &isnull);
-		result->outcome = OUTCOME_STALE;
-		if (platform_row_bool(row, 6) && !isnull &&
-			platform_uuid_equal(DatumGetUUIDP(lease), &result->lease) &&
-			(i == 0 || !platform_uuid_equal(&results[i - 1].delivery, &result->delivery)))
-			result->outcome = OUTCOME_DELIVERED;	/* or failed: decided below */
+		report->organization = delivery_uuid(row, D_ORGANIZATION);
+		report->subscription = delivery_uuid(row, D_SUBSCRIPTION);
+		report->attempt = delivery_int32(row, D_ATTEMPTS);
+		report->max_attempts = delivery_int32(row, D_MAX_ATTEMPTS);
+		report->tid = row->tid;
+		report->outcome = OUTCOME_STALE;
+		if (is_own(row, report) &&
+			(i == 0 || !platform_uuid_equal(&reports[i - 1].delivery, &report->delivery)))
+			report->outcome = OUTCOME_DELIVERED;	/* or failed: decided below */
 	}
 }
 
@@ -448,79 +420,94 @@ response_text(const bytea *response)
 	return cstring_to_text_with_len(converted, length);
 }
 
-/* Writes the results to their deliveries; who lost its lease meanwhile is stale. */
 static void
-write_results(Report *results, int count, TimestampTz now)
+set_text_or_null(PlatformRow *row, int column, const char *value)
 {
-	pg_uuid_t  *ids = palloc(count * sizeof(pg_uuid_t));
-	pg_uuid_t  *leases = palloc(count * sizeof(pg_uuid_t));
-	Report	  **written = palloc(count * sizeof(Report *));
-	char	  **statuses = palloc(count * sizeof(char *));
-	char	  **errors = palloc(count * sizeof(char *));
-	char	  **responses = palloc0(count * sizeof(char *));
-	TimestampTz *retries = palloc(count * sizeof(TimestampTz));
-	int32	   *https = palloc(count * sizeof(int32));
-	int32	   *durations = palloc(count * sizeof(int32));
-	bool	   *no_retry = palloc(count * sizeof(bool));
-	bool	   *no_http = palloc(count * sizeof(bool));
-	bool	   *no_duration = palloc(count * sizeof(bool));
-	int			n = 0;
-	uint64		rows;
-	Datum		values[9];
+	if (value == NULL)
+		platform_row_set_null(row, column);
+	else
+		platform_row_set(row, column, CStringGetTextDatum(value));
+}
+
+static void
+set_result(PlatformRow *row, const Report *report, TimestampTz now)
+{
+	if (report->outcome == OUTCOME_RETRYING)
+	{
+		platform_row_set(row, D_STATUS, CStringGetTextDatum("pending"));
+		platform_row_set(row, D_NEXT_RETRY_AT, TimestampTzGetDatum(report->next_attempt_at));
+	}
+	else
+	{
+		platform_row_set(row, D_STATUS, CStringGetTextDatum(outcome_names[report->outcome]));
+		platform_row_set(row, D_FINISHED_AT, TimestampTzGetDatum(now));
+		if (report->outcome == OUTCOME_DELIVERED)
+			platform_row_set(row, D_DELIVERED_AT, TimestampTzGetDatum(now));
+	}
+	platform_row_set_null(row, D_LEASE_ID);
+	platform_row_set_null(row, D_LEASE_UNTIL);
+	if (report->http_status != 0)
+		platform_row_set(row, D_RESPONSE_STATUS, Int32GetDatum(report->http_status));
+	else
+		platform_row_set_null(row, D_RESPONSE_STATUS);
+	if (report->duration_ms >= 0)
+		platform_row_set(row, D_RESPONSE_TIME, Int32GetDatum(report->duration_ms));
+	else
+		platform_row_set_null(row, D_RESPONSE_TIME);
+	set_text_or_null(row, D_LAST_ERROR, report->error);
+	if (report->response_text != NULL)
+		platform_row_set(row, D_RESPONSE_BODY, PointerGetDatum(report->response_text));
+	else
+		platform_row_set_null(row, D_RESPONSE_BODY);
+}
+
+/* Writes a result to its delivery; false when that was claimed anew meanwhile, or is gone. */
+static bool
+write_result(PlatformRow *row, Report *report, TimestampTz now)
+{
+	bool		found = platform_row_fetch(row, &report->tid);
+
+	for (;;)
+	{
+		PlatformRowResult result;
+
+		if (!found || !is_own(row, report))
+			return false;
+		set_result(row, report, now);
+		result = platform_row_update(row);
+		if (result == ROW_DONE)
+			return true;
+		if (result == ROW_BUSY)
+			platform_row_wait(row);
+		found = platform_webhook_delivery_find(row, &report->delivery);
+	}
+}
+
+static void
+write_results(PlatformRow *row, Report *reports, int count, TimestampTz now)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "webhook result",
+												  ALLOCSET_SMALL_SIZES);
 
 	for (int i = 0; i < count; i++)
 	{
-		Report	   *result = &results[i];
+		Report	   *report = &reports[i];
+		MemoryContext old;
 
-		if (result->endpoint == NULL)
+		if (report->endpoint == NULL)
 			continue;
-		if (result->response != NULL && result->endpoint->keep_responses)
-			result->response_text = response_text(result->response);
-		written[n] = result;
-		ids[n] = result->delivery;
-		leases[n] = result->lease;
-		statuses[n] = result->outcome == OUTCOME_DELIVERED ? "delivered" :
-			result->outcome == OUTCOME_FAILED ? "failed" : "pending";
-		errors[n] = result->error;
-		responses[n] = result->response_text == NULL ? NULL : text_to_cstring(result->response_text);
-		retries[n] = result->next_attempt_at;
-		no_retry[n] = result->outcome != OUTCOME_RETRYING;
-		https[n] = result->http_status;
-		no_http[n] = result->http_status == 0;
-		durations[n] = result->duration_ms;
-		no_duration[n] = result->duration_ms < 0;
-		n++;
-	}
-	if (n == 0)
-		return;
-	values[0] = platform_uuid_array(ids, n);
-	values[1] = platform_uuid_array(leases, n);
-	values[2] = platform_text_array(statuses, n);
-	values[3] = platform_timestamptz_array(retries, no_retry, n);
-	values[4] = platform_int4_array(https, no_http, n);
-	values[5] = platform_int4_array(durations, no_duration, n);
-	values[6] = platform_text_array(errors, n);
-	values[7] = platform_text_array(responses, n);
-	values[8] = TimestampTzGetDatum(now);
-	rows = platform_query_run(&finish_deliveries, values, NULL);
-	if (rows == n)
-		return;
-	for (int i = 0; i < n; i++)
-	{
-		bool		found = false;
-
-		for (uint64 row = 0; row < rows && !found; row++)
+		if (report->response != NULL && report->endpoint->keep_responses)
+			report->response_text = response_text(report->response);
+		old = MemoryContextSwitchTo(context);
+		if (!write_result(row, report, now))
 		{
-			pg_uuid_t	id = platform_row_uuid(row, 1);
-
-			found = platform_uuid_equal(&id, &written[i]->delivery);
+			report->outcome = OUTCOME_STALE;
+			report->endpoint = NULL;
 		}
-		if (!found)
-		{
-			written[i]->outcome = OUTCOME_STALE;
-			written[i]->endpoint = NULL;
-		}
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(context);
 	}
+	MemoryContextDelete(context);
 }
 
 static void
@@ -668,12 +655,14 @@ static void
 complete(Report *results, int count)
 {
 	TimestampTz now = GetCurrentTimestamp();
+	PlatformRow row;
 	Endpoint   *endpoints;
 	int			nendpoints;
 
 	platform_query_begin();
+	platform_row_open(&row, &platform_webhook_delivery_table);
 	qsort(results, count, sizeof(Report), compare_results);
-	read_deliveries(results, count);
+	read_deliveries(&row, results, count);
 	nendpoints = read_endpoints(results, count, &endpoints);
 	for (int i = 0; i < count; i++)
 	{
@@ -683,7 +672,9 @@ complete(Report *results, int count)
 			results[i].error = error_of(&results[i]);
 	}
 	lock_concerned(endpoints, nendpoints);
-	write_results(results, count, now);
+	platform_row_keep_indexes(&row);
+	write_results(&row, results, count, now);
+	platform_row_close(&row);
 	log_results(results, count, now);
 	for (int i = 0; i < count; i++)
 		count_result(&results[i]);
@@ -902,7 +893,8 @@ platform_release_webhook_deliveries(PG_FUNCTION_ARGS)
 	pg_uuid_t  *organizations;
 	Endpoint   *endpoints;
 	int			nendpoints;
-	Datum		values[2] = {PG_GETARG_DATUM(0), PG_GETARG_DATUM(1)};
+	Datum		values[3] = {PG_GETARG_DATUM(0), PG_GETARG_DATUM(1)};
+	PlatformRow row;
 	uint64		released;
 
 	if (count == 0)
@@ -914,8 +906,10 @@ platform_release_webhook_deliveries(PG_FUNCTION_ARGS)
 		results[i].lease = *DatumGetUUIDP(leases[i]);
 	}
 	platform_query_begin();
+	platform_row_open(&row, &platform_webhook_delivery_table);
 	qsort(results, count, sizeof(Report), compare_results);
-	read_deliveries(results, count);
+	read_deliveries(&row, results, count);
+	platform_row_close(&row);
 	nendpoints = read_endpoints(results, count, &endpoints);
 	ids = palloc(Max(nendpoints, 1) * sizeof(pg_uuid_t));
 	organizations = palloc(Max(nendpoints, 1) * sizeof(pg_uuid_t));
@@ -926,6 +920,7 @@ platform_release_webhook_deliveries(PG_FUNCTION_ARGS)
 		organizations[i] = endpoints[i].organization;
 	}
 	platform_webhook_make_due(ids, organizations, nendpoints, now);
+	values[2] = TimestampTzGetDatum(GetCurrentTimestamp());
 	released = platform_query_run(&release_deliveries, values, NULL);
 	platform_query_end();
 	PG_RETURN_INT32((int32) released);

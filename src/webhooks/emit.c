@@ -14,6 +14,7 @@
 #include "core/identity.h"
 #include "core/query.h"
 #include "webhooks/attempt.h"
+#include "webhooks/delivery.h"
 #include "webhooks/webhooks.h"
 
 PG_FUNCTION_INFO_V1(platform_emit_event);
@@ -24,6 +25,7 @@ void
 platform_webhooks_init(void)
 {
 	platform_webhook_attempt_init();
+	platform_webhook_delivery_init();
 }
 
 /*

@@ -6,8 +6,9 @@
  * than whatever the last holder did: no delivery is claimed twice, and the
  * number of those under way is counted, not kept.
  *
- * A delivery stays in the index of those that are due until it is finished, and
- * a claim changes no column that an index has. So those under way stand at the
+ * Rows are found and written past the executor. A delivery stays in the index of
+ * those that are due until it is finished, and a claim changes no column that an
+ * index has. So those under way stand at the
  * head of the index, at most max_in_flight of them; one whose lease has ended is
  * simply claimed again.
  */
@@ -21,6 +22,7 @@
 #include "core/gate.h"
 #include "core/query.h"
 #include "webhooks/attempt.h"
+#include "webhooks/delivery.h"
 #include "webhooks/endpoint.h"
 
 #define FEATURE			"webhooks"
@@ -32,58 +34,16 @@
 #define LEASE_MARGIN	(5 * USECS_PER_SEC)	/* beyond the request's timeout */
 #define NEVER			DT_NOEND
 
-static PlatformQuery scan_due =
-	PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST,
-				   "SELECT ctid, id, event_id, event_type, attempts, max_attempts, lease_until,"
-				   " next_retry_at, payload, created_at FROM platform.webhook_deliveries"
-				   " WHERE subscription_id OPERATOR(pg_catalog.=) $1 AND finished_at IS NULL"
-				   " AND next_retry_at OPERATOR(pg_catalog.>=) $2"
-				   " AND next_retry_at OPERATOR(pg_catalog.<=) $3"
-				   " ORDER BY next_retry_at LIMIT $4",
-				   UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID);
-
 static PlatformQuery next_due =
-	PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST,
+	PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
 				   "SELECT next_retry_at FROM platform.webhook_deliveries"
 				   " WHERE subscription_id OPERATOR(pg_catalog.=) $1 AND finished_at IS NULL"
 				   " AND next_retry_at OPERATOR(pg_catalog.>) $2"
 				   " ORDER BY next_retry_at LIMIT 1",
 				   UUIDOID, TIMESTAMPTZOID);
 
-/* The rows are where they were found, unless somebody changed them since. */
-#define CLAIM_THEM \
-	"UPDATE platform.webhook_deliveries SET status = 'delivering'," \
-	" attempts = attempts OPERATOR(pg_catalog.+) 1, lease_id = $2, lease_until = $3"
-
-static PlatformQuery claim_pending =
-	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST,
-				   CLAIM_THEM
-				   " WHERE ctid OPERATOR(pg_catalog.=) ANY ($1) AND finished_at IS NULL AND lease_until IS NULL"
-				   " RETURNING id",
-				   TIDARRAYOID, UUIDOID, TIMESTAMPTZOID);
-
-/* Their late holder may just be completing them: not to be waited for. */
-static PlatformQuery claim_expired =
-	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST,
-				   "WITH lost AS (SELECT id, organization_id FROM platform.webhook_deliveries"
-				   " WHERE ctid OPERATOR(pg_catalog.=) ANY ($1) AND finished_at IS NULL"
-				   " AND lease_until OPERATOR(pg_catalog.<=) $4"
-				   " FOR NO KEY UPDATE SKIP LOCKED)"
-				   " UPDATE platform.webhook_deliveries AS d SET"
-				   " status = CASE WHEN d.attempts OPERATOR(pg_catalog.<) d.max_attempts THEN 'delivering' ELSE 'failed' END,"
-				   " finished_at = CASE WHEN d.attempts OPERATOR(pg_catalog.<) d.max_attempts THEN NULL ELSE $4 END,"
-				   " attempts = LEAST(d.attempts OPERATOR(pg_catalog.+) 1, d.max_attempts),"
-				   " lease_id = CASE WHEN d.attempts OPERATOR(pg_catalog.<) d.max_attempts THEN $2 END,"
-				   " lease_until = CASE WHEN d.attempts OPERATOR(pg_catalog.<) d.max_attempts THEN $3 END,"
-				   " response_status = NULL, response_time_ms = NULL, response_body = NULL,"
-				   " last_error = 'no result before the lease ended'"
-				   " FROM lost WHERE d.id OPERATOR(pg_catalog.=) lost.id"
-				   " AND d.organization_id OPERATOR(pg_catalog.=) lost.organization_id"
-				   " RETURNING d.id",
-				   TIDARRAYOID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID);
-
 static PlatformQuery update_endpoint =
-	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST,
+	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
 				   "UPDATE platform.webhook_endpoints SET due_at = $3, blocked_until = $4, blocked_by = $5,"
 				   " scan_from = $6, rate_at = $7,"
 				   " breaker = CASE WHEN $8 THEN 'half_open' ELSE breaker END"
@@ -101,14 +61,12 @@ static const char *const block_names[] = {
 	[BLOCK_KILLED] = "killed",
 };
 
-/* A row of scan_due. */
-typedef struct Due
+typedef enum TakeResult
 {
-	ItemPointerData tid;
-	int			max_attempts;
-	TimestampTz lease_until;	/* 0: none */
-	WebhookClaim claim;
-} Due;
+	NOT_TAKEN,					/* somebody else has it, or changed it */
+	TAKEN,
+	GIVEN_UP					/* it had no attempt left */
+} TakeResult;
 
 /* What a look at the head of the index showed. */
 typedef struct Look
@@ -117,10 +75,8 @@ typedef struct Look
 	TimestampTz first;			/* of the unfinished; NEVER: none of those seen */
 	TimestampTz first_lease;	/* end of the lease that ends first */
 	bool		complete;		/* all that are due were seen */
-	int			npending;
-	int			nexpired;
-	Due		   *pending;
-	Due		   *expired;
+	int			ndue;
+	ItemPointerData *due;		/* not under way, as many as are wanted */
 } Look;
 
 /*
@@ -179,135 +135,130 @@ rate_spend(WebhookEndpoint *endpoint, TimestampTz now, int count)
 		endpoint->rate_at = Max(endpoint->rate_at, now) + count * (USECS_PER_SEC / endpoint->rate);
 }
 
+/*
+ * Looks past the deliveries under way at as many others as are wanted. Those under
+ * way are the first: what becomes due later than they did stands behind them, since
+ * its time is taken when the endpoint is locked. Only leases that ended are in front
+ * of others; then all are looked at.
+ */
 static void
-read_due(uint64 row, Due *due, WebhookEndpoint *endpoint)
+look(WebhookEndpoint *endpoint, PlatformRow *row, TimestampTz now, int want, Look *seen)
+{
+	int			most = want + endpoint->max_in_flight;
+	bool		expired = false;
+	int			n;
+
+	memset(seen, 0, sizeof(*seen));
+	seen->first = seen->first_lease = NEVER;
+	seen->due = palloc(want * sizeof(ItemPointerData));
+	seen->complete = true;
+	platform_row_range_begin(row, DELIVERIES_DUE_INDEX, UUIDPGetDatum(&endpoint->receiver.id),
+							 TimestampTzGetDatum(endpoint->scan_from), TimestampTzGetDatum(now));
+	for (n = 0; platform_row_range_next(row); n++)
+	{
+		TimestampTz lease_until = delivery_moment(row, D_LEASE_UNTIL);
+
+		if (n == 0)
+			seen->first = delivery_moment(row, D_NEXT_RETRY_AT);
+		if (lease_until > now)
+		{
+			seen->in_flight++;
+			seen->first_lease = Min(seen->first_lease, lease_until);
+		}
+		else if (seen->ndue < want)
+		{
+			seen->due[seen->ndue++] = row->tid;
+			expired |= lease_until != 0;
+		}
+		else
+			seen->complete = false;
+		if (n == most || (!seen->complete && !expired))
+		{
+			seen->complete = false;
+			break;
+		}
+	}
+	platform_row_range_end(row);
+}
+
+/* A lease ended without a result. */
+static void
+log_lost(const WebhookEndpoint *endpoint, const WebhookClaim *claim, TimestampTz now)
+{
+	WebhookAttempt attempt = {
+		.organization = endpoint->receiver.organization,
+		.delivery = claim->id,
+		.subscription = endpoint->receiver.id,
+		.attempt = claim->attempt - 1,
+		.outcome = "lost",
+		.duration_ms = -1
+	};
+
+	platform_webhook_log_attempts(&attempt, 1, now);
+}
+
+static void
+fill_claim(WebhookClaim *claim, WebhookEndpoint *endpoint, const PlatformRow *row)
 {
 	bool		isnull;
 	Datum		payload;
 
-	due->tid = *(ItemPointer) DatumGetPointer(platform_row_datum(row, 1, &isnull));
-	due->claim.id = platform_row_uuid(row, 2);
-	due->claim.event_id = platform_row_uuid(row, 3);
-	due->claim.type = platform_row_cstring(row, 4);
-	due->claim.attempt = platform_row_int32(row, 5) + 1;
-	due->max_attempts = platform_row_int32(row, 6);
-	payload = platform_row_datum_copy(row, 9, &isnull);
-	due->claim.payload = isnull ? NULL : DatumGetJsonbP(payload);
-	due->claim.occurred_at = platform_row_timestamptz_or(row, 10, 0);
-	due->claim.endpoint = endpoint;
+	claim->id = delivery_uuid(row, D_ID);
+	claim->event_id = delivery_uuid(row, D_EVENT);
+	claim->type = TextDatumGetCString(platform_row_get(row, D_TYPE, &isnull));
+	claim->attempt = delivery_int32(row, D_ATTEMPTS) + 1;
+	payload = platform_row_get(row, D_PAYLOAD, &isnull);
+	claim->payload = isnull ? NULL : DatumGetJsonbPCopy(payload);
+	claim->occurred_at = delivery_moment(row, D_CREATED_AT);
+	claim->endpoint = endpoint;
 }
 
 /*
- * Looks at the head of the index: past those under way, at as many others as
- * are wanted.
+ * Takes the delivery that was seen there, if it still is what it was: its late
+ * holder may just be completing it, and is not waited for.
  */
-static void
-scan_endpoint(WebhookEndpoint *endpoint, TimestampTz now, int want, Look *scan)
+static TakeResult
+take(WebhookEndpoint *endpoint, WebhookClaims *claims, ItemPointer tid)
 {
-	int			limit = want + endpoint->max_in_flight;
-	Datum		values[4];
-	uint64		count;
-
-	values[0] = UUIDPGetDatum(&endpoint->receiver.id);
-	values[1] = TimestampTzGetDatum(endpoint->scan_from);
-	values[2] = TimestampTzGetDatum(now);
-	values[3] = Int64GetDatum(limit);
-	count = platform_query_run(&scan_due, values, NULL);
-
-	memset(scan, 0, sizeof(*scan));
-	scan->first = count > 0 ? platform_row_timestamptz_or(0, 8, 0) : NEVER;
-	scan->first_lease = NEVER;
-	scan->pending = palloc(want * sizeof(Due));
-	scan->expired = palloc(want * sizeof(Due));
-	scan->complete = count < limit;
-	for (uint64 i = 0; i < count; i++)
-	{
-		TimestampTz lease_until = platform_row_timestamptz_or(i, 7, 0);
-
-		if (lease_until > now)
-		{
-			scan->in_flight++;
-			scan->first_lease = Min(scan->first_lease, lease_until);
-		}
-		else if (scan->npending + scan->nexpired == want)
-			scan->complete = false;
-		else if (lease_until == 0)
-			read_due(i, &scan->pending[scan->npending++], endpoint);
-		else
-			read_due(i, &scan->expired[scan->nexpired++], endpoint);
-	}
-}
-
-static Datum
-tid_array(const Due *dues, int count)
-{
-	Datum	   *values = palloc(count * sizeof(Datum));
-
-	for (int i = 0; i < count; i++)
-		values[i] = PointerGetDatum(&dues[i].tid);
-	return PointerGetDatum(construct_array(values, count, TIDOID, sizeof(ItemPointerData), false,
-										   TYPALIGN_SHORT));
-}
-
-/* Is the row's id among those that the last query returned? Nearly always all are. */
-static bool
-was_returned(uint64 count, int asked, int at, const pg_uuid_t *id)
-{
-	pg_uuid_t	returned;
-
-	if (count == asked)
-		return true;
-	for (uint64 i = 0; i < count; i++)
-	{
-		returned = platform_row_uuid((at + i) % count, 1);
-		if (platform_uuid_equal(&returned, id))
-			return true;
-	}
-	return false;
-}
-
-/* Takes the deliveries, as far as they still are what they were; returns how many. */
-static int
-take(WebhookEndpoint *endpoint, WebhookClaims *claims, Due *dues, int count, bool expired)
-{
+	static const char *const lost = "no result before the lease ended";
 	int64		lease = Max(claims->lease, endpoint->timeout_ms * INT64CONST(1000) + LEASE_MARGIN);
-	TimestampTz lease_until = claims->now + lease;
-	WebhookAttempt *lost = expired ? palloc0(count * sizeof(WebhookAttempt)) : NULL;
-	int			nlost = 0;
-	int			taken = 0;
-	uint64		returned;
-	Datum		values[4];
+	PlatformRow *row = claims->row;
+	WebhookClaim *claim = &claims->claims[claims->count];
+	bool		expired;
+	bool		exhausted;
 
-	if (count == 0)
-		return 0;
-	values[0] = tid_array(dues, count);
-	values[1] = UUIDPGetDatum(&claims->lease_id);
-	values[2] = TimestampTzGetDatum(lease_until);
-	values[3] = TimestampTzGetDatum(claims->now);
-	returned = platform_query_run(expired ? &claim_expired : &claim_pending, values, NULL);
-	for (int i = 0; i < count; i++)
+	if (!platform_row_fetch(row, tid) || delivery_moment(row, D_FINISHED_AT) != 0)
+		return NOT_TAKEN;
+	expired = delivery_moment(row, D_LEASE_UNTIL) != 0;
+	fill_claim(claim, endpoint, row);
+	claim->lease_until = claims->now + lease;
+	if (expired)
 	{
-		if (!was_returned(returned, count, i, &dues[i].claim.id))
-			continue;
-		if (expired)
-		{
-			WebhookAttempt *attempt = &lost[nlost++];
-
-			attempt->organization = endpoint->receiver.organization;
-			attempt->delivery = dues[i].claim.id;
-			attempt->subscription = endpoint->receiver.id;
-			attempt->attempt = dues[i].claim.attempt - 1;
-			attempt->outcome = "lost";
-			attempt->duration_ms = -1;
-			if (dues[i].claim.attempt > dues[i].max_attempts)
-				continue;
-		}
-		dues[i].claim.lease_until = lease_until;
-		claims->claims[claims->count++] = dues[i].claim;
-		taken++;
+		platform_row_set_null(row, D_RESPONSE_STATUS);
+		platform_row_set_null(row, D_RESPONSE_TIME);
+		platform_row_set_null(row, D_RESPONSE_BODY);
+		platform_row_set(row, D_LAST_ERROR, CStringGetTextDatum(lost));
 	}
-	platform_webhook_log_attempts(lost, nlost, claims->now);
-	return taken;
+	exhausted = claim->attempt > delivery_int32(row, D_MAX_ATTEMPTS);
+	if (exhausted)
+	{
+		platform_row_set(row, D_STATUS, CStringGetTextDatum("failed"));
+		platform_row_set(row, D_FINISHED_AT, TimestampTzGetDatum(claims->now));
+		platform_row_set_null(row, D_LEASE_ID);
+		platform_row_set_null(row, D_LEASE_UNTIL);
+	}
+	else
+	{
+		platform_row_set(row, D_STATUS, CStringGetTextDatum("delivering"));
+		platform_row_set(row, D_ATTEMPTS, Int32GetDatum(claim->attempt));
+		platform_row_set(row, D_LEASE_ID, UUIDPGetDatum(&claims->lease_id));
+		platform_row_set(row, D_LEASE_UNTIL, TimestampTzGetDatum(claim->lease_until));
+	}
+	if (platform_row_update(row) != ROW_DONE)
+		return NOT_TAKEN;
+	if (expired)
+		log_lost(endpoint, claim, claims->now);
+	return exhausted ? GIVEN_UP : TAKEN;
 }
 
 static TimestampTz
@@ -363,43 +314,49 @@ platform_webhook_claim_endpoint(WebhookEndpoint *endpoint, WebhookClaims *claims
 	bool		probing = endpoint->breaker_open || endpoint->half_open;
 	int			most = probing ? 1 : endpoint->max_in_flight;
 	TimestampTz now = claims->now;
-	int			taken;
-	bool		full;
-	Look		scan;
+	int			taken = 0;
+	int			settled = 0;	/* taken, or found to be exhausted */
+	Look		seen;
 
 	if (is_blocked(endpoint, now))
 	{
 		endpoint->exhausted = true;
 		return 0;
 	}
-	scan_endpoint(endpoint, now, want, &scan);
-	want = Min(Min(want, most - scan.in_flight), rate_allows(endpoint, now));
-	want = Max(want, 0);
-	taken = take(endpoint, claims, scan.expired, Min(scan.nexpired, want), true);
-	taken += take(endpoint, claims, scan.pending, Min(scan.npending, want - taken), false);
-	rate_spend(endpoint, now, taken);
-	full = scan.in_flight + taken >= most;
-	if (taken > 0)
-		scan.first_lease = Min(scan.first_lease,
-							   claims->claims[claims->count - 1].lease_until);
+	look(endpoint, claims->row, now, want, &seen);
+	want = Min(Min(want, most - seen.in_flight), rate_allows(endpoint, now));
+	for (int i = 0; i < seen.ndue && taken < want; i++)
+	{
+		TakeResult	result = take(endpoint, claims, &seen.due[i]);
 
-	if (scan.complete && scan.npending + scan.nexpired <= taken)
+		if (result == TAKEN)
+		{
+			seen.first_lease = Min(seen.first_lease, claims->claims[claims->count].lease_until);
+			claims->count++;
+			taken++;
+		}
+		if (result != NOT_TAKEN)
+			settled++;
+	}
+	rate_spend(endpoint, now, taken);
+
+	if (seen.complete && seen.ndue == settled)
 	{
 		/* all that was due is under way */
-		TimestampTz next = Min(find_next_due(endpoint, now), scan.first_lease);
+		TimestampTz next = Min(find_next_due(endpoint, now), seen.first_lease);
 
-		write_endpoint(endpoint, next, BLOCK_NONE, Min(scan.first, now),
+		write_endpoint(endpoint, next, BLOCK_NONE, Min(seen.first, now),
 					   endpoint->breaker_open && taken > 0);
 		endpoint->exhausted = true;
 	}
-	else if (full)
+	else if (seen.in_flight + taken >= most)
 	{
-		write_endpoint(endpoint, Min(now + FULL_POLL, scan.first_lease), BLOCK_FULL,
-					   Min(scan.first, now), endpoint->breaker_open && taken > 0);
+		write_endpoint(endpoint, Min(now + FULL_POLL, seen.first_lease), BLOCK_FULL,
+					   Min(seen.first, now), endpoint->breaker_open && taken > 0);
 		endpoint->exhausted = true;
 	}
 	else if (endpoint->due_at < now - ROTATE_AFTER || endpoint->rate > 0)
 		/* behind the others that are due */
-		write_endpoint(endpoint, now, BLOCK_NONE, Min(scan.first, now), false);
+		write_endpoint(endpoint, now, BLOCK_NONE, Min(seen.first, now), false);
 	return taken;
 }

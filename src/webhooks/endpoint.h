@@ -5,8 +5,7 @@
 #ifndef PLATFORM_WEBHOOK_ENDPOINT_H
 #define PLATFORM_WEBHOOK_ENDPOINT_H
 
-#include "storage/itemptr.h"
-
+#include "core/row.h"
 #include "webhooks/webhooks.h"
 
 typedef enum WebhookBlock
@@ -52,9 +51,10 @@ typedef struct WebhookEndpoint
 	bool		exhausted;		/* nothing more to be had in this claim */
 } WebhookEndpoint;
 
-/* The claims of one call, with what it found out about leases that were lost. */
+/* The claims of one call. */
 typedef struct WebhookClaims
 {
+	PlatformRow *row;			/* deliveries, open */
 	TimestampTz now;
 	int64		lease;			/* microseconds */
 	pg_uuid_t	lease_id;

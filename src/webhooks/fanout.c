@@ -75,7 +75,7 @@ typedef struct Deliveries
 } Deliveries;
 
 static PlatformQuery read_state =
-	PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST,
+	PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
 				   "SELECT cluster_id, done::pg_catalog.text, until::pg_catalog.text,"
 				   " pg_catalog.pg_snapshot_xmax(done), pg_catalog.pg_snapshot_xmax(until),"
 				   " position_transaction, position_id, pg_catalog.pg_current_snapshot()::pg_catalog.text"
@@ -99,7 +99,7 @@ static PlatformQuery late_transactions =
 	"SELECT e.id, e.organization_id, e.event_type, e.transaction_id FROM platform.webhook_events e"
 
 static PlatformQuery late_events =
-	PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST,
+	PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
 				   EVENT_COLUMNS
 				   " WHERE e.transaction_id OPERATOR(pg_catalog.=) ANY ($4)"
 				   " AND e.cluster_id OPERATOR(pg_catalog.=) $5"
@@ -107,18 +107,17 @@ static PlatformQuery late_events =
 				   XID8OID, UUIDOID, INT8OID, XID8ARRAYOID, INT8OID);
 
 static PlatformQuery new_events =
-	PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST,
+	PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
 				   EVENT_COLUMNS
-				   " WHERE e.transaction_id OPERATOR(pg_catalog.>=) $4"
-				   " AND e.transaction_id OPERATOR(pg_catalog.<) $5"
-				   " AND pg_catalog.pg_visible_in_snapshot(e.transaction_id, $6::pg_catalog.pg_snapshot)"
-				   " AND e.cluster_id OPERATOR(pg_catalog.=) $7"
+				   " WHERE e.transaction_id OPERATOR(pg_catalog.<) $4"
+				   " AND pg_catalog.pg_visible_in_snapshot(e.transaction_id, $5::pg_catalog.pg_snapshot)"
+				   " AND e.cluster_id OPERATOR(pg_catalog.=) $6"
 				   AFTER_POSITION IN_ORDER,
-				   XID8OID, UUIDOID, INT8OID, XID8OID, XID8OID, TEXTOID, INT8OID);
+				   XID8OID, UUIDOID, INT8OID, XID8OID, TEXTOID, INT8OID);
 
 /* What a restored dump had not done. */
 static PlatformQuery foreign_events =
-	PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST,
+	PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
 				   EVENT_COLUMNS
 				   " WHERE e.cluster_id OPERATOR(pg_catalog.<>) $4"
 				   " AND (e.cluster_id OPERATOR(pg_catalog.<>) $5 OR $6 IS NULL"
@@ -127,7 +126,7 @@ static PlatformQuery foreign_events =
 				   XID8OID, UUIDOID, INT8OID, INT8OID, INT8OID, TEXTOID);
 
 static PlatformQuery write_state =
-	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST,
+	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
 				   "INSERT INTO platform.webhook_fanout AS f"
 				   " (id, cluster_id, done, until, position_transaction, position_id)"
 				   " VALUES (true, $1, $2::pg_catalog.pg_snapshot, $3::pg_catalog.pg_snapshot, $4, $5)"
@@ -138,7 +137,7 @@ static PlatformQuery write_state =
 
 /* Locked against being deleted before their deliveries are there. */
 static PlatformQuery find_subscriptions =
-	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST,
+	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
 				   "SELECT id, organization_id, events,"
 				   " CASE WHEN retry_policy OPERATOR(pg_catalog.=) 'none' THEN 1"
 				   " ELSE max_retries OPERATOR(pg_catalog.+) 1 END"
@@ -148,7 +147,7 @@ static PlatformQuery find_subscriptions =
 				   UUIDARRAYOID);
 
 static PlatformQuery insert_deliveries =
-	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST,
+	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
 				   "INSERT INTO platform.webhook_deliveries"
 				   " (subscription_id, organization_id, event_id, event_type, max_attempts, next_retry_at, created_at)"
 				   " SELECT u.s, u.o, u.e, u.t, u.m, $6, $6 FROM ROWS FROM ("
@@ -162,7 +161,7 @@ static PlatformQuery insert_deliveries =
  * nothing left must not say so past deliveries that we are about to add.
  */
 static PlatformQuery make_due =
-	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST,
+	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
 				   "INSERT INTO platform.webhook_endpoints AS e (subscription_id, organization_id, due_at)"
 				   " SELECT u.s, u.o, $3 FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) AS u (s, o)"
 				   " ON CONFLICT (subscription_id, organization_id) DO UPDATE"
@@ -338,17 +337,18 @@ static int
 read_events(const Fanout *fanout, Event *events, int limit)
 {
 	int			count = read_late(fanout, events, limit);
-	Datum		values[7];
+	bool		begun = fanout->position >= fanout->done_xmax;
+	Datum		values[6];
 
 	if (count == limit || fanout->until_xmax <= fanout->done_xmax)
 		return count;
-	values[0] = FullTransactionIdGetDatum(FullTransactionIdFromU64(fanout->position));
-	values[1] = UUIDPGetDatum(&fanout->position_id);
+	/* no event has the nil id: all of the first transaction come after it */
+	values[0] = FullTransactionIdGetDatum(FullTransactionIdFromU64(begun ? fanout->position : fanout->done_xmax));
+	values[1] = UUIDPGetDatum(begun ? &fanout->position_id : &platform_nil_uuid);
 	values[2] = Int64GetDatum(limit - count);
-	values[3] = FullTransactionIdGetDatum(FullTransactionIdFromU64(fanout->done_xmax));
-	values[4] = FullTransactionIdGetDatum(FullTransactionIdFromU64(fanout->until_xmax));
-	values[5] = CStringGetTextDatum(fanout->until);
-	values[6] = Int64GetDatum(fanout->cluster);
+	values[3] = FullTransactionIdGetDatum(FullTransactionIdFromU64(fanout->until_xmax));
+	values[4] = CStringGetTextDatum(fanout->until);
+	values[5] = Int64GetDatum(fanout->cluster);
 	platform_query_run(&new_events, values, NULL);
 	return take_events(events, count);
 }
@@ -499,6 +499,8 @@ write_deliveries(const Deliveries *deliveries, TimestampTz now)
 			organizations[count++] = pairs[i][1];
 		}
 	platform_webhook_make_due(subscriptions, organizations, count, now);
+	/* behind whatever was claimed before we had the lock */
+	now = GetCurrentTimestamp();
 
 	values[0] = platform_uuid_array(deliveries->subscriptions, deliveries->count);
 	values[1] = platform_uuid_array(deliveries->organizations, deliveries->count);

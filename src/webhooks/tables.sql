@@ -211,7 +211,7 @@ CREATE TABLE IF NOT EXISTS platform.webhook_deliveries (
 CREATE INDEX IF NOT EXISTS webhook_deliveries_subscription_id_next_retry_at_idx
 	ON platform.webhook_deliveries (subscription_id, next_retry_at) WHERE finished_at IS NULL;
 COMMENT ON TABLE platform.webhook_deliveries IS
-	'An event on its way to a subscription. failed is the dead letter: kept, and can be sent again.';
+	'An event on its way to a subscription. Claims and results are written past the executor: triggers on it do not fire for them. failed is the dead letter: kept, and can be sent again.';
 COMMENT ON COLUMN platform.webhook_deliveries.replay IS
 	'0: the event''s first delivery; each replay counts up.';
 COMMENT ON COLUMN platform.webhook_deliveries.attempts IS
@@ -229,11 +229,11 @@ COMMENT ON COLUMN platform.webhook_deliveries.response_status IS
 COMMENT ON COLUMN platform.webhook_deliveries.payload IS
 	'Of a test; NULL: the event''s.';
 
+-- The moment tells the attempts of a delivery apart, whoever reports them.
 CREATE TABLE IF NOT EXISTS platform.webhook_attempts (
-	id uuid NOT NULL,
+	delivery_id uuid NOT NULL,
 	organization_id uuid NOT NULL,
 	created_at timestamptz NOT NULL,
-	delivery_id uuid NOT NULL,
 	subscription_id uuid NOT NULL,
 	attempt integer NOT NULL,
 	duration_ms integer,
@@ -241,12 +241,10 @@ CREATE TABLE IF NOT EXISTS platform.webhook_attempts (
 	outcome text NOT NULL,
 	error text,
 	response_body text,
-	CONSTRAINT webhook_attempts_pkey PRIMARY KEY (id, organization_id, created_at),
+	CONSTRAINT webhook_attempts_pkey PRIMARY KEY (delivery_id, organization_id, created_at),
 	CONSTRAINT webhook_attempts_outcome_check CHECK (outcome IN ('delivered', 'failed', 'lost', 'stale'))
 ) PARTITION BY RANGE (created_at);
 CREATE TABLE IF NOT EXISTS platform.webhook_attempts_default_daily PARTITION OF platform.webhook_attempts DEFAULT;
-CREATE INDEX IF NOT EXISTS webhook_attempts_delivery_id_idx
-	ON platform.webhook_attempts (delivery_id);
 CREATE INDEX IF NOT EXISTS webhook_attempts_subscription_id_created_at_idx
 	ON platform.webhook_attempts (subscription_id, created_at);
 COMMENT ON TABLE platform.webhook_attempts IS
