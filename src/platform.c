@@ -20,6 +20,7 @@
 #include "core/url.h"
 #include "credentials/integrations.h"
 #include "features/features.h"
+#include "inbox/inbox.h"
 #include "legacy/legacy.h"
 #include "ops/ops.h"
 #include "sessions/sessions.h"
@@ -55,5 +56,6 @@ _PG_init(void)
 	platform_capabilities_init();
 	platform_webhooks_init();
 	platform_caps_init();
+	platform_inbox_init();
 	platform_settings_reserve();
 }

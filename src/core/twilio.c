@@ -41,13 +41,6 @@ typedef struct Url
 	PlatformBytes fragment;
 } Url;
 
-typedef struct Pair
-{
-	PlatformBytes name;
-	PlatformBytes value;
-	int64		rank;			/* of the name */
-	int			number;
-} Pair;
 
 static const struct
 {
@@ -335,19 +328,15 @@ decode_form(PlatformBytes text, uint8 **space)
 	return decoded;
 }
 
-/*
- * Pairs of "name=value&...", decoded, of which empty ones don't count; at most
- * max.  False when there are more.
- */
-static bool
-read_pairs(const PlatformBytes *text, int max, Pair **pairs, int *count)
+bool
+platform_form_pairs(const PlatformBytes *text, int max, PlatformFormPair **pairs, int *count)
 {
 	const uint8 *from = text->data;
 	const uint8 *end = from + text->length;
 	uint8	   *space = palloc_extended(Max(text->length, 1), MCXT_ALLOC_HUGE);
 	int			capacity = 16;
 
-	*pairs = palloc(capacity * sizeof(Pair));
+	*pairs = palloc(capacity * sizeof(PlatformFormPair));
 	*count = 0;
 	while (from < end)
 	{
@@ -363,7 +352,7 @@ read_pairs(const PlatformBytes *text, int max, Pair **pairs, int *count)
 			if (*count == capacity)
 			{
 				capacity *= 2;
-				*pairs = repalloc(*pairs, capacity * sizeof(Pair));
+				*pairs = repalloc(*pairs, capacity * sizeof(PlatformFormPair));
 			}
 			equals = find_either(from, stop, '=', '=');
 			(*pairs)[*count].name = decode_form(stretch(from, equals), &space);
@@ -388,8 +377,8 @@ compare_bytes(const PlatformBytes *a, const PlatformBytes *b)
 static int
 compare_pairs(const void *a, const void *b)
 {
-	const Pair *first = a;
-	const Pair *second = b;
+	const PlatformFormPair *first = a;
+	const PlatformFormPair *second = b;
 	int			order = compare_bytes(&first->name, &second->name);
 
 	return order != 0 ? order : compare_bytes(&first->value, &second->value);
@@ -398,13 +387,13 @@ compare_pairs(const void *a, const void *b)
 bool
 platform_twilio_form(const PlatformBytes *body, PlatformBytes *form)
 {
-	Pair	   *pairs;
+	PlatformFormPair	   *pairs;
 	int			count;
 	uint8	   *to;
 
-	if (!read_pairs(body, PLATFORM_TWILIO_FORM_MAX, &pairs, &count))
+	if (!platform_form_pairs(body, PLATFORM_TWILIO_FORM_MAX, &pairs, &count))
 		return false;
-	qsort(pairs, count, sizeof(Pair), compare_pairs);
+	qsort(pairs, count, sizeof(PlatformFormPair), compare_pairs);
 	to = palloc_extended(Max(body->length, 1), MCXT_ALLOC_HUGE);
 	form->data = to;
 	for (int i = 0; i < count; i++)
@@ -442,8 +431,8 @@ name_as_number(const PlatformBytes *name)
 static int
 compare_ranks(const void *a, const void *b)
 {
-	const Pair *first = a;
-	const Pair *second = b;
+	const PlatformFormPair *first = a;
+	const PlatformFormPair *second = b;
 
 	if (first->rank != second->rank)
 		return first->rank < second->rank ? -1 : 1;
@@ -472,11 +461,11 @@ append_query_component(StringInfo text, const PlatformBytes *bytes)
 static void
 append_legacy_query(StringInfo text, const PlatformBytes *query)
 {
-	Pair	   *pairs;
+	PlatformFormPair	   *pairs;
 	int			count;
 
 	/* beyond the limit the rest is dropped */
-	(void) read_pairs(query, QUERY_PAIRS_MAX, &pairs, &count);
+	(void) platform_form_pairs(query, QUERY_PAIRS_MAX, &pairs, &count);
 	for (int i = 0; i < count; i++)
 	{
 		int			first = 0;
@@ -489,7 +478,7 @@ append_legacy_query(StringInfo text, const PlatformBytes *query)
 			pairs[i].rank = (int64) PG_UINT32_MAX + first;
 		}
 	}
-	qsort(pairs, count, sizeof(Pair), compare_ranks);
+	qsort(pairs, count, sizeof(PlatformFormPair), compare_ranks);
 	for (int i = 0; i < count; i++)
 	{
 		if (i > 0)

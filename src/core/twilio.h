@@ -31,4 +31,20 @@ extern PlatformBytes platform_twilio_url_of_body(const PlatformBytes *url, const
  */
 extern bool platform_twilio_form(const PlatformBytes *body, PlatformBytes *form);
 
+/* A pair of a form, decoded. */
+typedef struct PlatformFormPair
+{
+	PlatformBytes name;
+	PlatformBytes value;
+	int64		rank;			/* of the name; for sorting */
+	int			number;
+} PlatformFormPair;
+
+/*
+ * Pairs of "name=value&...", decoded, of which empty ones don't count; at most
+ * max.  False when there are more.
+ */
+extern bool platform_form_pairs(const PlatformBytes *text, int max, PlatformFormPair **pairs,
+								int *count);
+
 #endif							/* PLATFORM_TWILIO_H */

@@ -1,6 +1,7 @@
 /*
  * integration_verify.c
- *	  Requests of providers, verified with an account's secrets that nobody sees.
+ *	  Requests of providers, verified with an account's secrets that nobody sees; the
+ *	  same secrets for those who verify otherwise (core/account.h).
  *
  * The secret is decrypted here, used, and overwritten; the caller learns yes or no.
  * An account that is switched off, deleted or not there verifies nothing, nor does one
@@ -9,24 +10,16 @@
  */
 #include "core/platform.h"
 
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "core/account.h"
 #include "core/argument.h"
+#include "core/http_headers.h"
 #include "core/identity.h"
 #include "core/query.h"
 #include "core/signature.h"
 #include "credentials/integrations.h"
-
-#define MAX_SECRETS 2
-
-/* Secrets in clear, as long as they are needed. */
-typedef struct OpenSecrets
-{
-	int			count;
-	PlatformPlaintext plain[MAX_SECRETS];
-} OpenSecrets;
 
 static PlatformBytes
 bytea_argument(FunctionCallInfo fcinfo, int number)
@@ -49,15 +42,7 @@ text_argument(FunctionCallInfo fcinfo, int number)
 {
 	PlatformBytes bytes = {NULL, 0};
 
-	if (!PG_ARGISNULL(number))
-	{
-		text	   *value = PG_GETARG_TEXT_PP(number);
-		char	   *utf8 = pg_server_to_any(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), PG_UTF8);
-
-		bytes.data = (const uint8 *) utf8;
-		bytes.length = utf8 == VARDATA_ANY(value) ? VARSIZE_ANY_EXHDR(value) : strlen(utf8);
-	}
-	return bytes;
+	return PG_ARGISNULL(number) ? bytes : platform_utf8_bytes(PG_GETARG_TEXT_PP(number));
 }
 
 /* The account of the first two arguments; false when it may verify nothing. */
@@ -78,36 +63,121 @@ find_account(FunctionCallInfo fcinfo, IntegrationAccount *account)
 
 /* Adds the secret, if there is one. */
 static void
-open_secret(OpenSecrets *secrets, const IntegrationSecrets *row, IntegrationSecret column,
+open_secret(PlatformAccount *keys, const IntegrationSecrets *row, IntegrationSecret column,
 			const char *pointer)
 {
 	PlatformKeyFault fault;
 
-	if (platform_integration_open(row, column, pointer, &secrets->plain[secrets->count], &fault))
-		secrets->count++;
+	if (platform_integration_open(row, column, pointer, &keys->secrets[keys->nsecrets], &fault))
+		keys->nsecrets++;
 	else if (fault.reason != KEY_OK)
 		platform_key_fault_raise(&fault);
 }
 
+/* The webhook secret, and the previous one while its grace period runs. */
+static void
+open_webhook_secrets(PlatformAccount *keys, const IntegrationAccount *account, TimestampTz now)
+{
+	open_secret(keys, &account->secrets, INTEGRATION_WEBHOOK_SECRET, NULL);
+	if (account->previous_until > now)
+		open_secret(keys, &account->secrets, INTEGRATION_PREVIOUS_WEBHOOK_SECRET, NULL);
+}
+
 /* Does the request fit one of the secrets? These are gone afterwards. */
 static bool
-verify(PlatformSignatureScheme scheme, const PlatformSignedRequest *request, OpenSecrets *secrets,
+verify(PlatformSignatureScheme scheme, const PlatformSignedRequest *request, PlatformAccount *account,
 	   TimestampTz now)
 {
-	PlatformBytes keys[MAX_SECRETS];
+	PlatformBytes keys[PLATFORM_ACCOUNT_SECRETS];
 	int			matched;
 	bool		valid;
 
-	for (int i = 0; i < secrets->count; i++)
+	for (int i = 0; i < account->nsecrets; i++)
 	{
-		keys[i].data = (const uint8 *) secrets->plain[i].bytes;
-		keys[i].length = secrets->plain[i].length;
+		keys[i].data = (const uint8 *) account->secrets[i].bytes;
+		keys[i].length = account->secrets[i].length;
 	}
-	valid = platform_signature_check(scheme, request, keys, secrets->count, now,
+	valid = platform_signature_check(scheme, request, keys, account->nsecrets, now,
 									 &matched) == SIGNATURE_VALID;
-	for (int i = 0; i < secrets->count; i++)
-		platform_secret_wipe(&secrets->plain[i]);
+	platform_accounts_forget(list_make1(account));
 	return valid;
+}
+
+/*
+ * The secrets that sign by the scheme. Twilio and Meta use what they gave, where the
+ * account has that; anybody else, and they otherwise, webhook_secret.
+ */
+static void
+open_secrets(PlatformAccount *keys, const IntegrationAccount *account,
+			 PlatformSignatureScheme scheme, TimestampTz now)
+{
+	if (scheme == SIGNATURE_TWILIO)
+		open_secret(keys, &account->secrets, INTEGRATION_CREDENTIALS, "/authToken");
+	else if (scheme == SIGNATURE_META)
+		open_secret(keys, &account->secrets, INTEGRATION_CREDENTIALS, "/appSecret");
+	if (keys->nsecrets == 0)
+		open_webhook_secrets(keys, account, now);
+}
+
+/* A PlatformAccountFinder. */
+static List *
+find_accounts(const char *name, PlatformSignatureScheme scheme, TimestampTz now)
+{
+	static PlatformQuery by_id =
+		PLATFORM_QUERY(QUERY_READ | QUERY_LATEST | QUERY_OWNER,
+					   "SELECT organization_id, id FROM platform.integration_accounts"
+					   " WHERE id OPERATOR(pg_catalog.=) $1 ORDER BY organization_id LIMIT 100",
+					   UUIDOID);
+	static PlatformQuery by_url =
+		PLATFORM_QUERY(QUERY_READ | QUERY_LATEST | QUERY_OWNER,
+					   "SELECT organization_id, id FROM platform.integration_accounts"
+					   " WHERE webhook_url OPERATOR(pg_catalog.=) $1 AND deleted_at IS NULL",
+					   TEXTOID);
+	IntegrationAccount *accounts;
+	List	   *found = NIL;
+	pg_uuid_t	id;
+	uint64		count;
+
+	if (!platform_module_installed(&platform_integrations_module))
+		return NIL;
+	platform_query_begin();
+	if (platform_parse_uuid(name, &id))
+		count = platform_query_run(&by_id, (Datum[]) {UUIDPGetDatum(&id)}, NULL);
+	else
+		count = platform_query_run(&by_url, (Datum[]) {CStringGetTextDatum(name)}, NULL);
+	accounts = SPI_palloc(Max(count, 1) * sizeof(IntegrationAccount));
+	for (uint64 i = 0; i < count; i++)
+	{
+		accounts[i].secrets.organization = platform_row_uuid(i, 1);
+		accounts[i].secrets.id = platform_row_uuid(i, 2);
+	}
+	for (uint64 i = 0; i < count; i++)
+	{
+		pg_uuid_t	organization = accounts[i].secrets.organization;
+
+		id = accounts[i].secrets.id;
+		(void) platform_integration_find(&organization, &id, &accounts[i]);
+	}
+	platform_query_end();
+
+	for (uint64 i = 0; i < count; i++)
+	{
+		PlatformAccount *keys = palloc0(sizeof(PlatformAccount));
+
+		keys->organization = accounts[i].secrets.organization;
+		keys->id = accounts[i].secrets.id;
+		keys->usable = accounts[i].usable;
+		if (keys->usable)
+			open_secrets(keys, &accounts[i], scheme, now);
+		found = lappend(found, keys);
+	}
+	return found;
+}
+
+void
+platform_integration_verify_init(void)
+{
+	platform_account_finder = find_accounts;
 }
 
 PG_FUNCTION_INFO_V1(platform_verify_twilio_request);
@@ -126,7 +196,7 @@ Datum
 platform_verify_twilio_request(PG_FUNCTION_ARGS)
 {
 	IntegrationAccount account;
-	OpenSecrets secrets = {0};
+	PlatformAccount keys = {0};
 	PlatformSignedRequest request = {{NULL, 0}};
 
 	if (!find_account(fcinfo, &account))
@@ -134,8 +204,8 @@ platform_verify_twilio_request(PG_FUNCTION_ARGS)
 	request.url = text_argument(fcinfo, 2);
 	request.body = bytea_argument(fcinfo, 3);
 	request.signature = text_argument(fcinfo, 4);
-	open_secret(&secrets, &account.secrets, INTEGRATION_CREDENTIALS, "/authToken");
-	PG_RETURN_BOOL(verify(SIGNATURE_TWILIO, &request, &secrets, GetCurrentTimestamp()));
+	open_secret(&keys, &account.secrets, INTEGRATION_CREDENTIALS, "/authToken");
+	PG_RETURN_BOOL(verify(SIGNATURE_TWILIO, &request, &keys, GetCurrentTimestamp()));
 }
 
 PG_FUNCTION_INFO_V1(platform_verify_meta_request);
@@ -151,15 +221,15 @@ Datum
 platform_verify_meta_request(PG_FUNCTION_ARGS)
 {
 	IntegrationAccount account;
-	OpenSecrets secrets = {0};
+	PlatformAccount keys = {0};
 	PlatformSignedRequest request = {{NULL, 0}};
 
 	if (!find_account(fcinfo, &account))
 		PG_RETURN_BOOL(false);
 	request.body = bytea_argument(fcinfo, 2);
 	request.signature = text_argument(fcinfo, 3);
-	open_secret(&secrets, &account.secrets, INTEGRATION_CREDENTIALS, "/appSecret");
-	PG_RETURN_BOOL(verify(SIGNATURE_META, &request, &secrets, GetCurrentTimestamp()));
+	open_secret(&keys, &account.secrets, INTEGRATION_CREDENTIALS, "/appSecret");
+	PG_RETURN_BOOL(verify(SIGNATURE_META, &request, &keys, GetCurrentTimestamp()));
 }
 
 PG_FUNCTION_INFO_V1(platform_verify_integration_request);
@@ -179,7 +249,7 @@ Datum
 platform_verify_integration_request(PG_FUNCTION_ARGS)
 {
 	IntegrationAccount account;
-	OpenSecrets secrets = {0};
+	PlatformAccount keys = {0};
 	PlatformSignedRequest request = {{NULL, 0}};
 	PlatformSignatureScheme scheme;
 	text	   *name;
@@ -198,8 +268,6 @@ platform_verify_integration_request(PG_FUNCTION_ARGS)
 	request.signature = text_argument(fcinfo, 3);
 	request.id = text_argument(fcinfo, 4);
 	request.timestamp = text_argument(fcinfo, 5);
-	open_secret(&secrets, &account.secrets, INTEGRATION_WEBHOOK_SECRET, NULL);
-	if (account.previous_until > now)
-		open_secret(&secrets, &account.secrets, INTEGRATION_PREVIOUS_WEBHOOK_SECRET, NULL);
-	PG_RETURN_BOOL(verify(scheme, &request, &secrets, now));
+	open_webhook_secrets(&keys, &account, now);
+	PG_RETURN_BOOL(verify(scheme, &request, &keys, now));
 }

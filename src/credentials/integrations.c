@@ -114,6 +114,7 @@ platform_integrations_init(void)
 							   &public_url, "", PGC_SUSET, 0, check_public_url, NULL, NULL);
 	platform_credential_fields_init();
 	platform_integration_health_init();
+	platform_integration_verify_init();
 	platform_reencrypt_init();
 }
 

@@ -24,6 +24,7 @@ extern PlatformModule platform_integrations_module;
 extern void platform_integrations_init(void);
 extern void platform_credential_fields_init(void);
 extern void platform_integration_health_init(void);
+extern void platform_integration_verify_init(void);
 extern void platform_reencrypt_init(void);
 
 /* The secret paths of a type of account; none when it has no rows. */

@@ -12,6 +12,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "core/http_headers.h"
 #include "signing/signing.h"
 
 PlatformBytes
@@ -30,29 +31,11 @@ platform_signing_bytea(FunctionCallInfo fcinfo, int number)
 }
 
 PlatformBytes
-platform_signing_utf8(const text *value)
-{
-	PlatformBytes bytes = {(const uint8 *) VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)};
-
-	if (GetDatabaseEncoding() != PG_UTF8)
-	{
-		const char *utf8 = pg_server_to_any((const char *) bytes.data, bytes.length, PG_UTF8);
-
-		if (utf8 != (const char *) bytes.data)
-		{
-			bytes.data = (const uint8 *) utf8;
-			bytes.length = strlen(utf8);
-		}
-	}
-	return bytes;
-}
-
-PlatformBytes
 platform_signing_text(FunctionCallInfo fcinfo, int number)
 {
 	PlatformBytes nothing = {NULL, 0};
 
-	return PG_ARGISNULL(number) ? nothing : platform_signing_utf8(PG_GETARG_TEXT_PP(number));
+	return PG_ARGISNULL(number) ? nothing : platform_utf8_bytes(PG_GETARG_TEXT_PP(number));
 }
 
 int
@@ -70,7 +53,7 @@ platform_signing_texts(FunctionCallInfo fcinfo, int number, PlatformBytes **text
 	*texts = palloc0(Max(count, 1) * sizeof(PlatformBytes));
 	for (int i = 0; i < count; i++)
 		if (!nulls[i])
-			(*texts)[i] = platform_signing_utf8(DatumGetTextPP(elements[i]));
+			(*texts)[i] = platform_utf8_bytes(DatumGetTextPP(elements[i]));
 	return count;
 }
 

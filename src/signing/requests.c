@@ -13,47 +13,8 @@
 #include "utils/jsonb.h"
 
 #include "core/argument.h"
+#include "core/http_headers.h"
 #include "signing/signing.h"
-
-/* The value of a header: a string; data is NULL when there is none. */
-static PlatformBytes
-find_header(Jsonb *headers, const char *name)
-{
-	PlatformBytes found = {NULL, 0};
-	size_t		length = strlen(name);
-	bool		at_header = false;
-	JsonbIterator *iterator;
-	JsonbIteratorToken token;
-	JsonbValue	value;
-
-	if (headers == NULL || !JB_ROOT_IS_OBJECT(headers))
-		return found;
-	iterator = JsonbIteratorInit(&headers->root);
-	while (found.data == NULL && (token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
-	{
-		if (token == WJB_KEY)
-			at_header = value.val.string.len == length &&
-				pg_strncasecmp(value.val.string.val, name, length) == 0;
-		else if (token == WJB_VALUE && at_header && value.type == jbvString)
-			found = platform_signing_utf8(cstring_to_text_with_len(value.val.string.val,
-																   value.val.string.len));
-	}
-	return found;
-}
-
-/* A header of the scheme; Svix falls back on the names of Standard Webhooks. */
-static PlatformBytes
-scheme_header(Jsonb *headers, PlatformSignatureScheme scheme, const char *name)
-{
-	PlatformBytes found = {NULL, 0};
-
-	if (name == NULL)
-		return found;
-	found = find_header(headers, name);
-	if (found.data == NULL && scheme == SIGNATURE_SVIX)
-		found = find_header(headers, psprintf("webhook%s", name + strlen("svix")));
-	return found;
-}
 
 static bool
 find_scheme(FunctionCallInfo fcinfo, PlatformSignatureScheme *scheme)
@@ -69,7 +30,8 @@ check(FunctionCallInfo fcinfo, int *matched)
 {
 	Jsonb	   *headers = PG_ARGISNULL(1) ? NULL : PG_GETARG_JSONB_P(1);
 	PlatformSignatureScheme scheme;
-	const PlatformSignatureHeaders *names;
+	PlatformBytes body = platform_signing_bytea(fcinfo, 2);
+	PlatformBytes url = platform_signing_text(fcinfo, 4);
 	PlatformSignedRequest request;
 	PlatformBytes *secrets;
 	int			nsecrets;
@@ -77,13 +39,8 @@ check(FunctionCallInfo fcinfo, int *matched)
 	*matched = -1;
 	if (!find_scheme(fcinfo, &scheme))
 		return SIGNATURE_UNKNOWN_SCHEME;
-	names = platform_signature_headers(scheme);
-	request.id = scheme_header(headers, scheme, names->id);
-	request.timestamp = scheme_header(headers, scheme, names->timestamp);
-	request.signature = scheme_header(headers, scheme, names->signature);
-	request.body = platform_signing_bytea(fcinfo, 2);
+	request = platform_signed_request(scheme, headers, &body, &url);
 	nsecrets = platform_signing_texts(fcinfo, 3, &secrets);
-	request.url = platform_signing_text(fcinfo, 4);
 	return platform_signature_check(scheme, &request, secrets, nsecrets,
 									platform_signing_moment(fcinfo, 5), matched);
 }

@@ -13,7 +13,6 @@
  */
 extern PlatformBytes platform_signing_bytea(FunctionCallInfo fcinfo, int number);
 extern PlatformBytes platform_signing_text(FunctionCallInfo fcinfo, int number);
-extern PlatformBytes platform_signing_utf8(const text *value);
 
 /* The elements of an argument of type text[]; none when it is null. */
 extern int	platform_signing_texts(FunctionCallInfo fcinfo, int number, PlatformBytes **texts);

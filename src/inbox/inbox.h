@@ -1,0 +1,119 @@
+/*
+ * inbox.h
+ *	  Requests of providers: what the files of this module share.
+ *
+ *	payload.c	what a body says, as jsonb
+ *	describe.c	which events a request has: their types, keys and numbers
+ *	ingest.c	ingest_webhook()
+ *	claim.c		events for workers: claims, leases, completions
+ *	process.c	handlers, and processing by them
+ *	replay.c	once more: by hand, and when a number is assigned; purging
+ */
+#ifndef PLATFORM_INBOX_H
+#define PLATFORM_INBOX_H
+
+#include "utils/jsonb.h"
+
+#include "core/crypto.h"
+#include "core/module.h"
+#include "core/phone.h"
+#include "core/signature.h"
+
+#define INBOX_HASH_SIZE		32
+#define INBOX_RESULT_MAX	63
+#define INBOX_TYPE_MAX		255
+
+extern PlatformModule platform_inbox_module;
+
+/* Once, from _PG_init. */
+extern void platform_inbox_init(void);
+
+/* A verified request. Texts of its headers are in UTF-8. */
+typedef struct InboxRequest
+{
+	const char *source;
+	PlatformSignatureScheme scheme;
+	const Jsonb *headers;		/* NULL: none */
+	PlatformBytes url;
+	PlatformBytes body;
+} InboxRequest;
+
+/* One event of it; texts are in the database's encoding. */
+typedef struct InboxEvent
+{
+	const char *event_type;
+	const Jsonb *payload;		/* NULL: the body is neither JSON nor a form */
+	const char *phone_number;	/* NULL: none */
+	const char *agent;			/* NULL: none */
+	const char *key;
+	bool		by_content;		/* the provider gives no key: a hash of the event is it */
+	uint8		fingerprint[INBOX_HASH_SIZE];
+} InboxEvent;
+
+/* The events; at least one. */
+extern InboxEvent *platform_inbox_describe(const InboxRequest *request, int *count);
+
+/* What the request says; NULL when it is neither JSON nor a form. */
+extern Jsonb *platform_inbox_payload(const InboxRequest *request);
+
+/* A member of an object; false when container is none, or has none. */
+extern bool platform_inbox_member(const JsonbContainer *container, const char *name,
+								  JsonbValue *value);
+
+/* The same, an object or array; NULL when it is none. */
+extern const JsonbContainer *platform_inbox_nested(const JsonbContainer *container,
+												   const char *name);
+
+/* The same, the text of a string or number; NULL when it is none. */
+extern const char *platform_inbox_text(const JsonbContainer *container, const char *name);
+
+/* An event that is being processed, under its row's lock. */
+typedef struct InboxRow
+{
+	pg_uuid_t	id;
+	pg_uuid_t	organization;
+	const char *source;
+	const char *event_type;
+	const char *phone_number;	/* NULL: none */
+	bool		was_claimed;	/* by somebody whose lease ended */
+	int			attempts;		/* those before */
+	int			max_attempts;
+	int			replays;
+	Datum		payload;
+	bool		no_payload;
+} InboxRow;
+
+/*
+ * What may be processed now, at most count, locked; of one source unless it is
+ * NULL. Within platform_query_begin(); rows live until its end.
+ */
+extern InboxRow *platform_inbox_pick(const char *source, int count, int *found);
+
+/*
+ * Puts aside what must not be processed: events of organizations that are switched
+ * off wait, those that have used up their attempts are dead. False for any other.
+ */
+typedef enum InboxAside
+{
+	INBOX_OPEN,
+	INBOX_HELD,
+	INBOX_DEAD
+} InboxAside;
+
+extern InboxAside platform_inbox_put_aside(const InboxRow *row);
+
+/*
+ * What came of an event after this many attempts: success, skipped or any word:
+ * processed; failed: tried again after retry microseconds (-1: as usual), or dead;
+ * dead; unknown_number. Returns the status.
+ */
+extern const char *platform_inbox_finish(const InboxRow *row, int attempts, const char *result,
+										 const char *error, int64 retry, const char *by);
+
+/* 22023 unless it is a result: 1 to 63 characters. */
+extern char *platform_inbox_result(const text *result, const char *name);
+
+/* Raises 22023 unless the integer argument is within bounds; 22004 when it is null. */
+extern int	platform_inbox_count(FunctionCallInfo fcinfo, int number, const char *name, int most);
+
+#endif							/* PLATFORM_INBOX_H */
