@@ -22,6 +22,7 @@
 #include "features/features.h"
 #include "inbox/inbox.h"
 #include "legacy/legacy.h"
+#include "messaging/messaging.h"
 #include "ops/ops.h"
 #include "sessions/sessions.h"
 #include "tokens/tokens.h"
@@ -57,5 +58,6 @@ _PG_init(void)
 	platform_webhooks_init();
 	platform_caps_init();
 	platform_inbox_init();
+	platform_messaging_init();
 	platform_settings_reserve();
 }

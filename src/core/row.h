@@ -24,6 +24,7 @@
 #include "utils/rel.h"
 
 #include "core/cache.h"
+#include "core/query.h"
 
 #define PLATFORM_ROW_MAX_KEYS		6
 #define PLATFORM_ROW_MAX_COLUMNS	40
@@ -95,6 +96,12 @@ extern void platform_row_find_columns(const char *table, Relation relation,
 
 /* Once, from _PG_init. */
 extern void platform_row_register(PlatformRowTable *table);
+
+/*
+ * Runs an INSERT ... ON CONFLICT DO NOTHING; true when it inserted. Waits for
+ * a racer and never fails on one, in any isolation level.
+ */
+extern bool platform_insert_once(PlatformQuery *query, const Datum *values, const bool *nulls);
 
 /*
  * Opens for reading and writing, with the lock of an UPDATE, kept to the end

@@ -102,10 +102,4 @@ extern void platform_counter_totals(Counter *counter);
 /* From which usage on the state is soft. */
 extern int64 platform_counter_soft_limit(int64 limit, int soft_percent);
 
-/*
- * Runs an INSERT ... ON CONFLICT DO NOTHING; true when it inserted. Waits for
- * a racer and never fails on one, in any isolation level.
- */
-extern bool platform_insert_once(PlatformQuery *query, const Datum *values, const bool *nulls);
-
 #endif							/* PLATFORM_FEATURES_COUNTER_H */

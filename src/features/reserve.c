@@ -20,6 +20,7 @@
 #include "core/argument.h"
 #include "core/error.h"
 #include "core/identity.h"
+#include "core/row.h"
 #include "core/try.h"
 #include "core/uuid7.h"
 #include "features/usage.h"

@@ -18,6 +18,7 @@
 
 #include "core/error.h"
 #include "core/identity.h"
+#include "core/row.h"
 #include "features/usage.h"
 
 #define USAGE_KEY_MAX 255
