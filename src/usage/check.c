@@ -172,8 +172,7 @@ usage_gate(const pg_uuid_t *organization)
 		const char *why;
 
 		platform_caps_load(&row, &limits);
-		while (platform_caps_is_over(&limits))
-			(void) platform_caps_roll(&limits, NULL);
+		platform_caps_see_now(&limits);
 		objection = platform_caps_objection(&limits, USAGE_CALL, &why);
 		if (objection == NULL)
 			open = true;

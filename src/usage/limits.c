@@ -59,6 +59,7 @@ enum
 	L_TIER,
 	L_WARNING_AT,
 	L_BLOCK_AT,
+	L_SUBSCRIPTION,
 	L_COLUMNS
 };
 
@@ -103,6 +104,7 @@ static PlatformRowTable limits_table = {
 		{"tier", TEXTOID},
 		{"last_warning_at", TIMESTAMPTZOID},
 		{"last_block_at", TIMESTAMPTZOID},
+		{"subscription_id", UUIDOID},
 	},
 };
 
@@ -194,11 +196,9 @@ int64
 platform_caps_remaining(const UsageLimits *limits, UsageKind kind)
 {
 	int64		most = platform_caps_total(limits, kind) * limits->hard_percent / 100;
-	int64		taken = limits->used[kind];
+	int64		reserved = kind == USAGE_SMS ? limits->reserved : 0;
 
-	if (kind == USAGE_SMS && limits->reserved_until > limits->now)
-		taken += limits->reserved;
-	return Max(most - taken, 0);
+	return Max(most - limits->used[kind] - reserved, 0);
 }
 
 void
@@ -337,6 +337,7 @@ platform_caps_load(const PlatformRow *row, UsageLimits *limits)
 	limits->timezone = get_text(row, L_TIMEZONE);
 	limits->plan = platform_caps_plan_from_name(get_text(row, L_PLAN));
 	limits->plan_ends_at = platform_row_get_int64(row, L_PLAN_ENDS_AT, DT_NOEND);
+	limits->has_subscription = get_uuid(row, L_SUBSCRIPTION, &limits->subscription);
 	limits->now = Max(GetCurrentTimestamp(), limits->period_start);
 }
 
@@ -368,6 +369,10 @@ store_terms(const UsageLimits *limits, PlatformRow *row)
 		platform_row_set_null(row, L_PLAN_ENDS_AT);
 	else
 		platform_row_set(row, L_PLAN_ENDS_AT, TimestampTzGetDatum(limits->plan_ends_at));
+	if (limits->has_subscription)
+		platform_row_set(row, L_SUBSCRIPTION, UUIDPGetDatum(&limits->subscription));
+	else
+		platform_row_set_null(row, L_SUBSCRIPTION);
 	platform_row_set(row, L_CALL_CAP, Int64GetDatum(limits->cap[USAGE_CALL]));
 	platform_row_set(row, L_SMS_CAP, Int64GetDatum(limits->cap[USAGE_SMS]));
 	platform_row_set(row, L_GRACE, Int64GetDatum(limits->grace[USAGE_CALL]));
@@ -468,6 +473,20 @@ platform_caps_open_read(PlatformRow *row)
 	platform_row_open_read(row, &limits_table);
 }
 
+/*
+ * The limits as of now, of which nothing is written: the period rolled, what
+ * was set aside and is over not counted.
+ */
+void
+platform_caps_see_now(UsageLimits *limits)
+{
+	while (platform_caps_is_over(limits))
+		(void) platform_caps_roll(limits, NULL);
+	if (limits->reserved > 0 && limits->reserved_until <= limits->now)
+		limits->reserved = platform_caps_open_reservations(limits);
+	platform_caps_evaluate(limits);
+}
+
 bool
 platform_caps_look(PlatformRow *row, const pg_uuid_t *organization, const pg_uuid_t *user,
 					UsageLimits *limits)
@@ -477,9 +496,7 @@ platform_caps_look(PlatformRow *row, const pg_uuid_t *organization, const pg_uui
 	if (!platform_row_find(row, keys))
 		return false;
 	platform_caps_load(row, limits);
-	while (platform_caps_is_over(limits))
-		(void) platform_caps_roll(limits, NULL);
-	platform_caps_evaluate(limits);
+	platform_caps_see_now(limits);
 	return true;
 }
 
@@ -538,7 +555,9 @@ has_new_terms(const UsageLimits *limits, const UsageLimits *before)
 		memcmp(&limits->step, &before->step, sizeof(Interval)) != 0 ||
 		memcmp(limits->cap, before->cap, sizeof(limits->cap)) != 0 ||
 		limits->grace[USAGE_CALL] != before->grace[USAGE_CALL] ||
-		limits->timezone != before->timezone;
+		limits->timezone != before->timezone ||
+		limits->has_subscription != before->has_subscription ||
+		!platform_uuid_equal(&limits->subscription, &before->subscription);
 }
 
 bool

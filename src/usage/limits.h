@@ -54,6 +54,8 @@ typedef struct UsageLimits
 	const char *timezone;
 	UsagePlan	plan;
 	TimestampTz plan_ends_at;	/* DT_NOEND: not known */
+	bool		has_subscription;
+	pg_uuid_t	subscription;	/* that the plan comes from */
 
 	TimestampTz now;
 } UsageLimits;
@@ -96,8 +98,9 @@ extern const char *platform_caps_objection(const UsageLimits *limits, UsageKind 
 extern bool platform_caps_look(PlatformRow *row, const pg_uuid_t *organization,
 								const pg_uuid_t *user, UsageLimits *limits);
 
-/* Takes a row found into memory; of any customer. */
+/* Takes a row found into memory, of any customer; and makes it that of now. */
 extern void platform_caps_load(const PlatformRow *row, UsageLimits *limits);
+extern void platform_caps_see_now(UsageLimits *limits);
 
 extern void platform_caps_open_read(PlatformRow *row);
 
@@ -172,6 +175,9 @@ extern int64 platform_caps_bound(const UsageLimits *limits);
  */
 extern void platform_caps_next_period(UsageLimits *limits, TimestampTz end, UsagePeriod *closed);
 
+/* What the plan gave is gone, what was bought is not. */
+extern void platform_caps_end_plan(UsageLimits *limits);
+
 /* Rolls until the present period is that of limits->now; how many were closed. */
 extern int	platform_caps_roll(UsageLimits *limits, UsagePeriod **closed);
 
@@ -181,6 +187,9 @@ extern void platform_caps_write_periods(const UsagePeriod *closed, int count,
 
 /* From limits->tier_since on the customer has limits->tier: tier, period or subscription. */
 extern void platform_caps_write_tier_change(const UsageLimits *limits, const char *reason);
+
+/* reserve.c: segments that are set aside and not over. */
+extern int64 platform_caps_open_reservations(const UsageLimits *limits);
 
 /*
  * tiers.c

@@ -41,8 +41,8 @@ prorated(const UsageLimits *limits, int64 old_cap, int64 new_cap)
 	return (int64) ((sum + length - 1) / length);
 }
 
-static void
-change_tier(UsageLimits *limits, const UsageTier *tier, bool prorate)
+void
+platform_caps_change_tier(UsageLimits *limits, const UsageTier *tier, bool prorate)
 {
 	int64		old[USAGE_KINDS];
 
@@ -104,7 +104,7 @@ apply_body(UsageChange *change, void *arg)
 	if (!application->changed)
 		return false;
 	if (limits->plan == PLAN_ACTIVE)
-		change_tier(limits, tier, application->prorate);
+		platform_caps_change_tier(limits, tier, application->prorate);
 	else
 	{
 		/* What was used without a plan stays in a period of its own. */

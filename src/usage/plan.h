@@ -13,6 +13,9 @@ extern bool platform_caps_has_tier(const UsageLimits *limits, const UsageTier *t
 /* The tier counts from the start on; nothing was used since. */
 extern void platform_caps_begin_plan(UsageLimits *limits, const UsageTier *tier, TimestampTz start);
 
+/* Another tier within the period: by the clock, or at once. */
+extern void platform_caps_change_tier(UsageLimits *limits, const UsageTier *tier, bool prorate);
+
 /* Ends the period at that moment, unless it begins then or later. */
 extern bool platform_caps_begin_period(UsageLimits *limits, TimestampTz start, UsagePeriod *closed);
 

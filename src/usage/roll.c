@@ -127,8 +127,8 @@ platform_caps_bound(const UsageLimits *limits)
 }
 
 /* The plan is over: what it gave is gone, what was bought is not. */
-static void
-end_plan(UsageLimits *limits)
+void
+platform_caps_end_plan(UsageLimits *limits)
 {
 	limits->plan = PLAN_ENDED;
 	limits->plan_ends_at = DT_NOEND;
@@ -157,7 +157,7 @@ platform_caps_next_period(UsageLimits *limits, TimestampTz end, UsagePeriod *clo
 
 	/* A tier that has changed counts from here on. */
 	if (ends)
-		end_plan(limits);
+		platform_caps_end_plan(limits);
 	else if (limits->plan == PLAN_ACTIVE && limits->tier != NULL)
 		tier = platform_caps_find_tier(limits->tier);
 	if (tier != NULL)

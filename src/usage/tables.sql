@@ -455,7 +455,7 @@ CREATE TABLE IF NOT EXISTS platform.sms_reservations (
 	created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
 	settled_at timestamptz,
 	CONSTRAINT sms_reservations_pkey PRIMARY KEY (id, organization_id),
-	CONSTRAINT sms_reservations_organization_id_user_id_idempotency_key_key UNIQUE (organization_id, user_id, idempotency_key),
+	CONSTRAINT sms_reservations_organization_id_idempotency_key_key UNIQUE (organization_id, idempotency_key),
 	CONSTRAINT sms_reservations_segments_check CHECK (segments > 0),
 	CONSTRAINT sms_reservations_status_check CHECK (status IN ('open', 'committed', 'released', 'expired')),
 	CONSTRAINT sms_reservations_idempotency_key_check CHECK (length(idempotency_key) BETWEEN 1 AND 255)

@@ -13,6 +13,7 @@
  *	top_ups.c		what is bought beside the tier
  *	subscriptions.c	what the payment provider says
  *	force.c			an operator's override
+ *	premium.c		add-ons
  *	triggers.c		triggers of limits and snapshots
  *
  * Order of locks: a subscription's or payment's row, then the customer's row of

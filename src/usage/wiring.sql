@@ -229,6 +229,14 @@ GROUP BY e.organization_id, e.user_id, e.message_id;
 COMMENT ON VIEW platform.usage_sms IS
 	'A row a message: its segments after all corrections.';
 
+CREATE OR REPLACE VIEW platform.usage_overview WITH (security_invoker = true) AS
+SELECT l.organization_id, l.user_id, l.tier, l.plan_status, u.allowed, u.reason, u.limit_state, u.used_seconds, u.limit_seconds,
+	u.remaining_seconds, u.sms_allowed, u.sms_reason, u.sms_limit_state, u.used_sms, u.limit_sms, u.remaining_sms, u.resets_at
+FROM platform.usage_limits l
+CROSS JOIN LATERAL platform.check_usage(l.organization_id, l.user_id) u;
+COMMENT ON VIEW platform.usage_overview IS
+	'Every customer with what check_usage() says.';
+
 CREATE OR REPLACE VIEW platform.alerts WITH (security_invoker = true) AS
 SELECT a.id, a.organization_id, a.alert_type, a.severity, a.user_id, a.phone_number, a.message, a.details,
 	a.created_at, a.acknowledged_at, a.acknowledged_by, a.resolved_at, a.resolved_by
@@ -266,6 +274,7 @@ CREATE OR REPLACE VIEW platform.alerts WITH (security_invoker = true) AS
 SELECT a.id, a.organization_id, a.alert_type, a.severity, a.user_id, a.phone_number, a.message, a.details,
 	a.created_at, a.acknowledged_at, a.acknowledged_by, a.resolved_at, a.resolved_by
 FROM platform.ops_alerts a;
+DROP VIEW IF EXISTS platform.usage_overview;
 DROP VIEW IF EXISTS platform.usage_sms;
 DROP VIEW IF EXISTS platform.usage_calls;
 
