@@ -66,14 +66,14 @@ platform_check_usage(PG_FUNCTION_ARGS)
 		PG_RETURN_DATUM(platform_caps_return(fcinfo, values, nulls));
 	}
 
-	objection = platform_caps_objection(&limits, USAGE_CALL, &why);
+	objection = platform_caps_objection(&limits, USAGE_CALL, 1, &why);
 	values[0] = BoolGetDatum(objection == NULL);
 	values[1] = CStringGetTextDatum(objection != NULL ? objection : why);
 	values[2] = CStringGetTextDatum(platform_caps_state_name(limits.state[USAGE_CALL]));
 	values[3] = Int64GetDatum(platform_caps_remaining(&limits, USAGE_CALL));
 	values[4] = Int64GetDatum(platform_caps_remaining(&limits, USAGE_SMS));
 	values[5] = TimestampTzGetDatum(limits.period_end);
-	objection = platform_caps_objection(&limits, USAGE_SMS, &why);
+	objection = platform_caps_objection(&limits, USAGE_SMS, 1, &why);
 	values[6] = BoolGetDatum(objection == NULL);
 	values[7] = CStringGetTextDatum(objection != NULL ? objection : why);
 	values[8] = CStringGetTextDatum(platform_caps_state_name(limits.state[USAGE_SMS]));
@@ -137,11 +137,8 @@ platform_require_usage(PG_FUNCTION_ARGS)
 	platform_caps_require_customer(organization, user);
 	if (look(organization, user, &limits))
 	{
-		reason = platform_caps_objection(&limits, kind, &why);
+		reason = platform_caps_objection(&limits, kind, amount, &why);
 		remaining = platform_caps_remaining(&limits, kind);
-		if (reason == NULL && remaining < amount && strcmp(why, "OK") == 0 &&
-			strcmp(limits.action, "block") == 0)
-			reason = "HARD_STOP";
 	}
 	if (reason != NULL)
 		refuse(kind, reason, remaining);
@@ -173,7 +170,7 @@ usage_gate(const pg_uuid_t *organization)
 
 		platform_caps_load(&row, &limits);
 		platform_caps_see_now(&limits);
-		objection = platform_caps_objection(&limits, USAGE_CALL, &why);
+		objection = platform_caps_objection(&limits, USAGE_CALL, 1, &why);
 		if (objection == NULL)
 			open = true;
 		else if (closed == NULL && strcmp(objection, "NO_PLAN") != 0)

@@ -137,7 +137,7 @@ CREATE OR REPLACE FUNCTION platform.reserve_sms(organization_id uuid, user_id uu
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_reserve_sms';
 COMMENT ON FUNCTION platform.reserve_sms(uuid, uuid, bigint, interval, text) IS
-	'Sets segments aside for a message, all or none, until commit_sms(), release_sms() or expires_at. Refused, nothing is counted; reasons as in check_usage(). With a key the same reservation is returned again. Operators. Errors: 42501, 22004, 22023, PT404 no such organization or user, PT409 key used for something else, 25006.';
+	'Sets segments aside for a message, all or none, until commit_sms(), release_sms() or expires_at. Refused, nothing is counted; reasons as in check_usage(). With a key the same reservation is returned again, refused as RELEASED or EXPIRED when it is. Operators. Errors: 42501, 22004, 22023, PT404 no such organization or user, PT409 key used for something else, 25006.';
 
 CREATE OR REPLACE FUNCTION platform.commit_sms(organization_id uuid, reservation_id uuid, message_id text, segments bigint DEFAULT NULL, phone_number text DEFAULT NULL, cost_cents bigint DEFAULT NULL,
 	OUT id uuid, OUT duplicate boolean, OUT used_segments bigint, OUT remaining_segments bigint, OUT limit_state text)

@@ -219,7 +219,7 @@ platform_caps_evaluate(UsageLimits *limits)
 }
 
 const char *
-platform_caps_objection(const UsageLimits *limits, UsageKind kind, const char **why)
+platform_caps_objection(const UsageLimits *limits, UsageKind kind, int64 amount, const char **why)
 {
 	bool		forced = limits->now < limits->force_until;
 
@@ -228,7 +228,7 @@ platform_caps_objection(const UsageLimits *limits, UsageKind kind, const char **
 		return "PAUSED";
 	if (limits->force_resume && forced)
 		*why = "FORCED";
-	else if (platform_caps_remaining(limits, kind) > 0)
+	else if (platform_caps_remaining(limits, kind) >= amount)
 		return NULL;
 	else if (strcmp(limits->action, "block") != 0)
 		*why = "OVERAGE";

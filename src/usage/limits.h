@@ -85,11 +85,11 @@ extern const char *platform_caps_plan_name(UsagePlan plan);
 extern UsagePlan platform_caps_plan_from_name(const char *name);
 
 /*
- * Why nothing more may be used, a constant in capitals; NULL while it may, and
+ * Why so much more may not be used, a constant in capitals; NULL while it may, and
  * then *why says why, for the answer: OK, FORCED, OVERAGE.
  */
-extern const char *platform_caps_objection(const UsageLimits *limits, UsageKind kind,
-											const char **why);
+extern const char *platform_caps_objection(const UsageLimits *limits, UsageKind kind, int64 amount,
+										   const char **why);
 
 /*
  * Looking. False: the customer has no limits. The period is that of now, whether or not

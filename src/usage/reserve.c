@@ -123,12 +123,17 @@ expire(UsageLimits *limits)
 	platform_query_end();
 }
 
+const char *
+platform_caps_shortage(const UsageLimits *limits, int64 segments)
+{
+	return platform_caps_objection(limits, USAGE_SMS, segments, &(const char *) {NULL});
+}
+
 static bool
 reserve_body(UsageChange *change, void *arg)
 {
 	UsageReservation *reservation = arg;
 	UsageLimits *limits = &change->limits;
-	const char *why;
 
 	if (limits->reserved > 0 && limits->reserved_until <= limits->now)
 	{
@@ -136,10 +141,7 @@ reserve_body(UsageChange *change, void *arg)
 			return false;
 		expire(limits);
 	}
-	reservation->reason = platform_caps_objection(limits, USAGE_SMS, &why);
-	if (reservation->reason == NULL && strcmp(why, "OK") == 0 && strcmp(limits->action, "block") == 0 &&
-		platform_caps_remaining(limits, USAGE_SMS) < reservation->segments)
-		reservation->reason = "HARD_STOP";
+	reservation->reason = platform_caps_shortage(limits, reservation->segments);
 	if (reservation->reason == NULL)
 	{
 		limits->reserved += reservation->segments;
@@ -174,7 +176,25 @@ find_first(UsageReservation *reservation)
 	reservation->id = platform_row_uuid(0, 1);
 	reservation->expires_at = platform_row_timestamptz_or(0, 5, DT_NOEND);
 	reservation->duplicate = true;
+	if (strcmp(platform_row_cstring(0, 4), "released") == 0)
+		reservation->reason = "RELEASED";
+	else if (strcmp(platform_row_cstring(0, 4), "committed") != 0 &&
+			 reservation->expires_at <= GetCurrentTimestamp())
+		reservation->reason = "EXPIRED";
 	return true;
+}
+
+bool
+platform_caps_find_reservation(const pg_uuid_t *organization, const pg_uuid_t *id)
+{
+	Datum		values[3] = {UUIDPGetDatum(organization), (Datum) 0, UUIDPGetDatum(id)};
+	bool		nulls[3] = {false, true, false};
+	bool		found;
+
+	platform_query_begin();
+	found = platform_query_run(&find_by_key, values, nulls) > 0;
+	platform_query_end();
+	return found;
 }
 
 /* Its row; false: it was there before. */
@@ -227,7 +247,7 @@ platform_caps_reserve(UsageReservation *reservation)
  * Sets segments aside, all or none, until they are committed, released, or the
  * time is over (at most 31 days). Refused, nothing is counted, and reservation_id
  * is NULL: reasons as in check_usage(). With a key the same reservation is
- * returned again. Operators. Errors: 42501; 22004; 22023; PT404 no such
+ * returned again, refused as RELEASED or EXPIRED when it is. Operators. Errors: 42501; 22004; 22023; PT404 no such
  * organization or user; PT409 key used for another reservation; 25006.
  */
 Datum
@@ -301,33 +321,37 @@ settle(const pg_uuid_t *organization, const pg_uuid_t *id, const char *status, t
 }
 
 bool
-platform_caps_commit(const pg_uuid_t *id, UsageReport *report)
+platform_caps_commit(const pg_uuid_t *id, UsageReport *report, bool strict)
 {
 	LockedReservation locked;
 	bool		found;
+	bool		record;
 
 	platform_query_begin();
-	found = lock(&report->organization, id, &locked);
+	found = record = lock(&report->organization, id, &locked);
 	if (found)
 	{
-		if (strcmp(locked.status, "released") == 0 ||
-			(strcmp(locked.status, "committed") == 0 &&
-			 strcmp(locked.message_id, text_to_cstring(report->key)) != 0))
+		bool		released = strcmp(locked.status, "released") == 0;
+		bool		committed = strcmp(locked.status, "committed") == 0;
+		bool		other = committed && strcmp(locked.message_id, text_to_cstring(report->key)) != 0;
+
+		if (strict && (released || other))
 			ereport(ERROR,
 					(errcode(ERRCODE_PLATFORM_WRONG_STATE),
-					 errmsg("reservation was %s", strcmp(locked.status, "released") == 0 ?
-							"released" : "committed for another message"),
+					 errmsg("reservation was %s",
+							released ? "released" : "committed for another message"),
 					 errhint("Record what was sent with platform.record_sms_usage().")));
+		record = !other;
 		report->user = locked.user;
 		if (report->amount < 0)
 			report->amount = locked.segments;
 		if (strcmp(locked.status, "open") == 0)
 			report->release = locked.segments;
-		if (strcmp(locked.status, "committed") != 0)
+		if (!committed)
 			settle(&report->organization, id, "committed", report->key);
 	}
 	platform_query_end();
-	if (found)
+	if (record)
 		platform_caps_record(report);
 	return found;
 }
@@ -340,7 +364,8 @@ release_body(UsageChange *change, void *arg)
 }
 
 bool
-platform_caps_release_reservation(const pg_uuid_t *organization, const pg_uuid_t *id, bool *found)
+platform_caps_release_reservation(const pg_uuid_t *organization, const pg_uuid_t *id, bool strict,
+								  bool *found)
 {
 	LockedReservation locked;
 	bool		open;
@@ -349,9 +374,8 @@ platform_caps_release_reservation(const pg_uuid_t *organization, const pg_uuid_t
 	platform_query_begin();
 	known = lock(organization, id, &locked);
 	open = known && strcmp(locked.status, "open") == 0;
-	if (found != NULL)
-		*found = known;
-	if (known && strcmp(locked.status, "committed") == 0)
+	*found = known;
+	if (strict && known && strcmp(locked.status, "committed") == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_PLATFORM_WRONG_STATE),
 				 errmsg("reservation was committed")));
@@ -413,7 +437,7 @@ platform_commit_sms(PG_FUNCTION_ARGS)
 		report.cost = platform_caps_amount(fcinfo, 5, "cost_cents", 0);
 	report.direction = cstring_to_text("outbound");
 	report.at = GetCurrentTimestamp();
-	if (!platform_caps_commit(id, &report))
+	if (!platform_caps_commit(id, &report, true))
 		no_reservation(id);
 
 	values[0] = UUIDPGetDatum(&report.id);
@@ -441,7 +465,7 @@ platform_release_sms(PG_FUNCTION_ARGS)
 
 	platform_require_operator("release messages");
 	platform_require_module(&platform_caps_module);
-	released = platform_caps_release_reservation(organization, id, &found);
+	released = platform_caps_release_reservation(organization, id, true, &found);
 	if (!found)
 		no_reservation(id);
 	PG_RETURN_BOOL(released);

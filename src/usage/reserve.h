@@ -22,17 +22,24 @@ typedef struct UsageReservation
 	bool		duplicate;		/* id and end are those of the first */
 } UsageReservation;
 
+/* Why the customer may not send so many segments; NULL: it may. */
+extern const char *platform_caps_shortage(const UsageLimits *limits, int64 segments);
+
+/* Is there one with that id, in whatever state? */
+extern bool platform_caps_find_reservation(const pg_uuid_t *organization, const pg_uuid_t *id);
+
 extern void platform_caps_reserve(UsageReservation *reservation);
 
 /*
  * Records the report of the message for which it was set aside, amount -1: as
- * many segments as that. False: no such reservation. PT409 released, or another
- * message's.
+ * many segments as that. False: no such reservation. strict: PT409 when it was
+ * released, or committed for another message; else the former is recorded and the
+ * latter changes nothing.
  */
-extern bool platform_caps_commit(const pg_uuid_t *id, UsageReport *report);
+extern bool platform_caps_commit(const pg_uuid_t *id, UsageReport *report, bool strict);
 
-/* False: it was free before. PT409 committed. found may be NULL. */
+/* False: it was free before. strict: PT409 when it was committed. */
 extern bool platform_caps_release_reservation(const pg_uuid_t *organization, const pg_uuid_t *id,
-											  bool *found);
+											  bool strict, bool *found);
 
 #endif							/* PLATFORM_CAPS_RESERVE_H */

@@ -24,6 +24,7 @@ platform_caps_init(void)
 	platform_caps_tiers_init();
 	platform_caps_record_init();
 	platform_caps_check_init();
+	platform_caps_quota_init();
 }
 
 pg_uuid_t *

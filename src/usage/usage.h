@@ -10,6 +10,7 @@
  *	late.c			events of periods that are over
  *	check.c			check_usage(), require_usage(), the gate of calls
  *	reserve.c		segments set aside for messages
+ *	quota.c			the same, for module messaging
  *	top_ups.c		what is bought beside the tier
  *	subscriptions.c	what the payment provider says
  *	force.c			an operator's override
@@ -43,6 +44,7 @@ extern void platform_caps_limits_init(void);
 extern void platform_caps_tiers_init(void);
 extern void platform_caps_record_init(void);
 extern void platform_caps_check_init(void);
+extern void platform_caps_quota_init(void);
 
 /* Arguments: 22004 for NULL, 22023 for what is out of its bounds. */
 extern pg_uuid_t *platform_caps_uuid(FunctionCallInfo fcinfo, int argument, const char *name);

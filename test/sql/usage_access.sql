@@ -13,8 +13,8 @@ ON CONFLICT DO NOTHING;
 \set counts 'SELECT (SELECT count(*) FROM platform.usage_limits) AS limits, (SELECT count(*) FROM platform.usage_periods) AS periods, (SELECT count(*) FROM platform.call_events) AS calls, (SELECT count(*) FROM platform.usage_calls) AS usage_calls, (SELECT count(*) FROM platform.sms_events) AS sms, (SELECT count(*) FROM platform.usage_sms) AS usage_sms, (SELECT count(*) FROM platform.usage_alerts) AS alerts, (SELECT count(*) FROM platform.usage_top_ups) AS top_ups, (SELECT count(*) FROM platform.usage_tier_changes) AS changes, (SELECT count(*) FROM platform.usage_overview) AS overview, (SELECT count(*) FROM platform.user_premium_features) AS features'
 \set ECHO all
 BEGIN;
-SELECT count(*) FROM platform.apply_tier(:org, :ann, 'core'), platform.apply_tier(:org, :bob, 'core'), platform.apply_tier(:other, :ann, 'core');
-SELECT count(*) FROM platform.record_call_usage(:org, :ann, 'c1', 10000), platform.record_call_usage(:org, :bob, 'c2', 10), platform.record_call_usage(:other, :ann, 'c1', 10),
+SELECT a.changed, b.changed, c.changed FROM platform.apply_tier(:org, :ann, 'core') a, platform.apply_tier(:org, :bob, 'core') b, platform.apply_tier(:other, :ann, 'core') c;
+SELECT count(*) FROM platform.record_call_usage(:org, :ann, 'c1', 10000) a, platform.record_call_usage(:org, :bob, 'c2', 10) b, platform.record_call_usage(:other, :ann, 'c1', 10) c,
 	platform.record_sms_usage(:org, :ann, 'm1'), platform.apply_top_up(:org, :bob, 'sms_500', 'access_1'), platform.add_premium_feature(:org, :ann, 'post_call_sms');
 SELECT platform.set_context(:org, :ann);
 SET LOCAL ROLE platform_test_member;
@@ -114,7 +114,7 @@ BEGIN;
 UPDATE platform.organizations SET settings = '{"features": {"callEnabled": true}}' WHERE id = :org;
 INSERT INTO platform.chatbot_packages (id, name, enable_chat, enable_call, default_call_model_id)
 SELECT '10500000-0000-4000-8000-0000000000b1', 'Gate', true, true, id FROM platform.ai_models WHERE model_name = 'gpt-4o-realtime-preview';
-INSERT INTO platform.chatbots (id, organization_id, package_id, name, call_enabled) VALUES ('10500000-0000-4000-8000-0000000000c1', :org, '10500000-0000-4000-8000-0000000000b1', 'Gate', true);
+INSERT INTO platform.chatbots (id, organization_id, package_id, name, enabled_call) VALUES ('10500000-0000-4000-8000-0000000000c1', :org, '10500000-0000-4000-8000-0000000000b1', 'Gate', true);
 SELECT platform.can_place_call(:org, '10500000-0000-4000-8000-0000000000c1');
 SELECT used_seconds FROM platform.record_call_usage(:org, :ann, 'c1', 10);
 SELECT platform.can_place_call(:org, '10500000-0000-4000-8000-0000000000c1');

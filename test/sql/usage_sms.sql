@@ -75,6 +75,10 @@ SELECT idempotency_key, segments, status FROM platform.sms_reservations WHERE or
 SELECT id AS k3 FROM platform.sms_reservations WHERE organization_id = :org AND idempotency_key = 'k3' \gset
 SELECT used_segments, remaining_segments FROM platform.commit_sms(:org, :'k3', 'm3');
 :state :u1;
+-- a key of one that is over, or was released, sets nothing aside
+:reserve(:org, :u1, 246, '1 hour', 'k2');
+UPDATE platform.sms_reservations SET expires_at = now() - interval '1 second' WHERE organization_id = :org AND idempotency_key = 'k4';
+:reserve(:org, :u1, 200, '1 hour', 'k4');
 -- without a plan nothing is set aside
 :reserve(:org, :u2);
 -- while an operator has paused it neither
