@@ -194,7 +194,6 @@ append_event(UsageRecorder *recorder, const UsageSeen *seen, TimestampTz now)
 	TupleTableSlot *slot;
 	pg_uuid_t  *ids = palloc(3 * sizeof(pg_uuid_t));
 
-	platform_append_forget(events, 0);
 	slot = platform_append_row(events);
 	platform_make_uuid7(&report->id);
 	ids[0] = report->id;
@@ -256,6 +255,7 @@ record_body(UsageChange *change, void *arg)
 	UsageLimits *limits = &change->limits;
 	UsageSeen	seen;
 
+	platform_append_forget(&recorder->events, 0);
 	look_for_events(recorder, &seen);
 	report->difference = report->amount - seen.total;
 	report->duplicate = seen.same_event ||

@@ -500,6 +500,7 @@ platform_apply_subscription_event(PG_FUNCTION_ARGS)
 {
 	SubscriptionEvent event = {0};
 	UsageChange change = {0};
+	MemoryContext context = CurrentMemoryContext;	/* outlives the queries */
 	Jsonb	   *json;
 
 	platform_require_operator("apply a subscription event");
@@ -522,7 +523,7 @@ platform_apply_subscription_event(PG_FUNCTION_ARGS)
 						(errcode(ERRCODE_PLATFORM_RULE_VIOLATION),
 						 errmsg("event names no tier of usage_tiers")));
 			if (tier != NULL)
-				event.tier = pstrdup(tier->name);
+				event.tier = MemoryContextStrdup(context, tier->name);
 			update_row(&event);
 		}
 	}
