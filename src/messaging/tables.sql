@@ -206,7 +206,7 @@ CREATE TABLE IF NOT EXISTS platform.sms_collision_log (
 	created_at timestamptz NOT NULL DEFAULT now(),
 	CONSTRAINT sms_collision_log_pkey PRIMARY KEY (id),
 	CONSTRAINT sms_collision_log_status_check CHECK (status IN ('pending', 'resolved', 'expired')),
-	CONSTRAINT sms_collision_log_options_check CHECK (cardinality(organization_ids) = cardinality(business_names) AND cardinality(organization_ids) BETWEEN 2 AND 9),
+	CONSTRAINT sms_collision_log_options_check CHECK (cardinality(organization_ids) = cardinality(business_names) AND cardinality(organization_ids) >= 2 AND cardinality(organization_ids) <= 9),
 	CONSTRAINT sms_collision_log_resolution_check CHECK ((status = 'resolved') = (resolved_organization_id IS NOT NULL))
 );
 CREATE UNIQUE INDEX IF NOT EXISTS sms_collision_log_from_number_to_number_idx

@@ -125,7 +125,7 @@ CREATE TABLE IF NOT EXISTS platform.usage_limits (
 	CONSTRAINT usage_limits_rollover_seconds_check CHECK (rollover_seconds BETWEEN 0 AND 10000000000000),
 	CONSTRAINT usage_limits_grace_seconds_check CHECK (grace_seconds BETWEEN 0 AND 1000000000),
 	CONSTRAINT usage_limits_sms_reserved_check CHECK (sms_reserved >= 0),
-	CONSTRAINT usage_limits_thresholds_check CHECK (soft_limit_threshold BETWEEN 1 AND hard_limit_threshold AND hard_limit_threshold <= 100),
+	CONSTRAINT usage_limits_thresholds_check CHECK (soft_limit_threshold >= 1 AND soft_limit_threshold <= hard_limit_threshold AND hard_limit_threshold <= 100),
 	CONSTRAINT usage_limits_force_check CHECK (NOT (force_pause AND force_resume) AND (force_until IS NOT NULL) = (force_pause OR force_resume)),
 	CONSTRAINT usage_limits_limit_state_check CHECK (limit_state IN ('under', 'soft', 'hard')),
 	CONSTRAINT usage_limits_sms_limit_state_check CHECK (sms_limit_state IN ('under', 'soft', 'hard')),

@@ -90,7 +90,7 @@ CREATE TABLE IF NOT EXISTS platform.webhook_subscriptions (
 	CONSTRAINT webhook_subscriptions_organization_id_url_key UNIQUE (organization_id, url),
 	CONSTRAINT webhook_subscriptions_name_check CHECK (length(name) BETWEEN 1 AND 100),
 	CONSTRAINT webhook_subscriptions_url_check CHECK (length(url) BETWEEN 1 AND 2048),
-	CONSTRAINT webhook_subscriptions_events_check CHECK (cardinality(events) BETWEEN 1 AND 100
+	CONSTRAINT webhook_subscriptions_events_check CHECK (cardinality(events) >= 1 AND cardinality(events) <= 100
 		AND array_position(events, NULL) IS NULL),
 	CONSTRAINT webhook_subscriptions_retry_policy_check CHECK (retry_policy IN ('none', 'fixed', 'exponential')),
 	CONSTRAINT webhook_subscriptions_max_retries_check CHECK (max_retries BETWEEN 0 AND 50),
@@ -98,7 +98,7 @@ CREATE TABLE IF NOT EXISTS platform.webhook_subscriptions (
 	CONSTRAINT webhook_subscriptions_headers_check CHECK (jsonb_typeof(headers) = 'object'),
 	CONSTRAINT webhook_subscriptions_scheme_check CHECK (scheme IN ('standard', 'svix', 'stripe', 'github', 'slack', 'retell')),
 	CONSTRAINT webhook_subscriptions_previous_secret_check CHECK ((previous_secret IS NULL) = (previous_secret_expires_at IS NULL)),
-	CONSTRAINT webhook_subscriptions_retry_schedule_check CHECK (cardinality(retry_schedule) BETWEEN 1 AND 50
+	CONSTRAINT webhook_subscriptions_retry_schedule_check CHECK (cardinality(retry_schedule) >= 1 AND cardinality(retry_schedule) <= 50
 		AND 0 <= ALL (retry_schedule) AND 604800 >= ALL (retry_schedule)),
 	CONSTRAINT webhook_subscriptions_max_in_flight_check CHECK (max_in_flight BETWEEN 1 AND 10000),
 	CONSTRAINT webhook_subscriptions_rate_per_second_check CHECK (rate_per_second BETWEEN 1 AND 100000),
