@@ -14,6 +14,15 @@ PG_CPPFLAGS = -I$(srcdir)/src
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
 SHLIB_LINK = -lcrypto -ljansson
 
+# The webhook sender needs libcurl's header; the library itself is loaded by the
+# worker. make WITH_SENDER=no leaves the sender out, WITH_SENDER=yes insists on it.
+ifndef WITH_SENDER
+WITH_SENDER := $(shell echo '\#include <curl/curl.h>' | $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1 && echo yes || echo no)
+endif
+ifeq ($(WITH_SENDER),yes)
+PG_CPPFLAGS += -DPLATFORM_SENDER
+endif
+
 REGRESS := $(sort $(patsubst test/sql/%.sql,%,$(wildcard test/sql/*.sql)))
 # Tests run in their own folder, so that \ir means the same under pg_regress and psql -f.
 REGRESS_OPTS = --inputdir=test --launcher="env -C test/sql"
@@ -36,7 +45,7 @@ include $(PGXS)
 
 # Headers, compiler and server that the objects were built with: a change of any
 # of them builds them anew.
-BUILD_FOR := $(CC) $(COPT) $(shell $(PG_CONFIG) --version --includedir-server)
+BUILD_FOR := $(CC) $(COPT) WITH_SENDER=$(WITH_SENDER) $(shell $(PG_CONFIG) --version --includedir-server)
 ifneq ($(BUILD_FOR),$(shell cat .build_for 2>/dev/null))
 $(shell echo '$(BUILD_FOR)' >.build_for)
 endif
@@ -85,3 +94,6 @@ test demo demo-stop bench lint matrix:
 typedefs.list:
 	bash test/kit/typedefs.sh >$@
 export SUITES BENCH FETCH MATRIX_DIR
+ifeq ($(WITH_SENDER),no)
+export WITH_SENDER
+endif

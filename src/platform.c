@@ -24,6 +24,7 @@
 #include "legacy/legacy.h"
 #include "messaging/messaging.h"
 #include "ops/ops.h"
+#include "sender/sender.h"
 #include "sessions/sessions.h"
 #include "tokens/tokens.h"
 #include "usage/usage.h"
@@ -59,5 +60,6 @@ _PG_init(void)
 	platform_caps_init();
 	platform_inbox_init();
 	platform_messaging_init();
+	platform_sender_init();
 	platform_settings_reserve();
 }

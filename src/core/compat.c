@@ -5,6 +5,7 @@
 #include "core/platform.h"
 
 #include "miscadmin.h"
+#include "postmaster/bgworker.h"
 #include "replication/message.h"
 #if PG_VERSION_NUM >= 170000
 #include "storage/procnumber.h"
@@ -33,6 +34,16 @@ platform_local_transaction(void)
 	return MyProc->vxid.lxid;
 #else
 	return MyProc->lxid;
+#endif
+}
+
+uint32
+platform_worker_connect_flags(void)
+{
+#if PG_VERSION_NUM >= 170000
+	return BGWORKER_BYPASS_ROLELOGINCHECK;
+#else
+	return 0;
 #endif
 }
 

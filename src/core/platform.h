@@ -51,6 +51,13 @@ extern int	platform_backend_number(void);
 /* The transaction in progress, of this backend; never the same again. */
 extern LocalTransactionId platform_local_transaction(void);
 
+/*
+ * A background worker as a role that cannot log in: possible from 17 on, with these
+ * flags for BackgroundWorkerInitializeConnectionByOid().
+ */
+#define PLATFORM_WORKER_NEEDS_LOGIN	(PG_VERSION_NUM < 170000)
+extern uint32 platform_worker_connect_flags(void);
+
 /* Memory that the server frees as a setting's "extra"; NULL when there is none left. */
 extern void *platform_guc_malloc(Size size);
 

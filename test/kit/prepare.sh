@@ -64,7 +64,7 @@ install_server() {
 
 if command -v apt-get >/dev/null; then
 	missing=()
-	for package in make gcc libc6-dev libssl-dev libjansson-dev perl libipc-run-perl libio-pty-perl; do
+	for package in make gcc libc6-dev libssl-dev libjansson-dev libcurl4-openssl-dev perl libipc-run-perl libio-pty-perl; do
 		is_installed "$package" || missing+=("$package")
 	done
 	if [[ ${1:-} == peers ]]; then
