@@ -25,7 +25,7 @@ ALTER TABLE platform.sms_opt_out
 ALTER TABLE platform.opt_out_requests
 	DROP CONSTRAINT IF EXISTS opt_out_requests_organization_id_fkey,
 	ADD CONSTRAINT opt_out_requests_organization_id_fkey
-		FOREIGN KEY (organization_id) REFERENCES platform.organizations (id) ON DELETE CASCADE;
+		FOREIGN KEY (organization_id) REFERENCES platform.organizations (id);
 ALTER TABLE platform.sms_thread_locks
 	DROP CONSTRAINT IF EXISTS sms_thread_locks_organization_id_fkey,
 	ADD CONSTRAINT sms_thread_locks_organization_id_fkey
