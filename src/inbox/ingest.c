@@ -225,9 +225,31 @@ reject(const Arrival *arrival, Answer *answer)
 	(void) platform_alert_raise(&alert, NULL);
 }
 
+/* Has another event the key? Then *id is its, and *same tells whether it is the same event. */
+static bool
+find_key(const Datum *values, pg_uuid_t *id, bool *same)
+{
+	static PlatformQuery find =
+		PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST,
+					   "SELECT webhook_id, fingerprint OPERATOR(pg_catalog.=) $6 FROM platform.webhook_keys"
+					   " WHERE organization_id OPERATOR(pg_catalog.=) $1"
+					   " AND account_id OPERATOR(pg_catalog.=) $2"
+					   " AND source OPERATOR(pg_catalog.=) $3"
+					   " AND idempotency_key OPERATOR(pg_catalog.=) $4"
+					   " AND expires_at OPERATOR(pg_catalog.>) $7",
+					   UUIDOID, UUIDOID, TEXTOID, TEXTOID, UUIDOID, BYTEAOID, TIMESTAMPTZOID);
+
+	if (platform_query_run(&find, values, NULL) == 0)
+		return false;
+	*id = platform_row_uuid(0, 1);
+	*same = platform_row_bool(0, 2);
+	return true;
+}
+
 /*
- * Takes the key for an event. False when another event has it: then *id is its, and
- * *same tells whether it is the same event.
+ * Takes the key for an event. False when another event has it: as in find_key(). What
+ * came long ago is found without writing; of those that come now the INSERT lets
+ * one through.
  */
 static bool
 take_key(const Arrival *arrival, const InboxEvent *event, pg_uuid_t *id, bool *same)
@@ -242,18 +264,8 @@ take_key(const Arrival *arrival, const InboxEvent *event, pg_uuid_t *id, bool *s
 					   " created_at = excluded.created_at, expires_at = excluded.expires_at"
 					   " WHERE k.expires_at OPERATOR(pg_catalog.<=) excluded.created_at",
 					   UUIDOID, UUIDOID, TEXTOID, TEXTOID, UUIDOID, BYTEAOID, TIMESTAMPTZOID, TIMESTAMPTZOID);
-	static PlatformQuery find =
-		PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST,
-					   "SELECT webhook_id, fingerprint OPERATOR(pg_catalog.=) $5 FROM platform.webhook_keys"
-					   " WHERE organization_id OPERATOR(pg_catalog.=) $1"
-					   " AND account_id OPERATOR(pg_catalog.=) $2"
-					   " AND source OPERATOR(pg_catalog.=) $3"
-					   " AND idempotency_key OPERATOR(pg_catalog.=) $4",
-					   UUIDOID, UUIDOID, TEXTOID, TEXTOID, BYTEAOID);
 	bytea	   *fingerprint = palloc(VARHDRSZ + INBOX_HASH_SIZE);
 	Datum		values[8];
-	TimestampTz expires_at = event->by_content ?
-		arrival->now + duplicate_window * USECS_PER_SEC : DT_NOEND;
 
 	SET_VARSIZE(fingerprint, VARHDRSZ + INBOX_HASH_SIZE);
 	memcpy(VARDATA(fingerprint), event->fingerprint, INBOX_HASH_SIZE);
@@ -264,16 +276,16 @@ take_key(const Arrival *arrival, const InboxEvent *event, pg_uuid_t *id, bool *s
 	values[4] = UUIDPGetDatum(id);
 	values[5] = PointerGetDatum(fingerprint);
 	values[6] = TimestampTzGetDatum(arrival->now);
-	values[7] = TimestampTzGetDatum(expires_at);
+	values[7] = TimestampTzGetDatum(event->by_content ?
+									arrival->now + duplicate_window * USECS_PER_SEC : DT_NOEND);
+	if (find_key(values, id, same))
+		return false;
 	if (platform_query_run(&take, values, NULL) > 0)
 		return true;
-	values[4] = values[5];
-	if (platform_query_run(&find, values, NULL) == 0)
+	if (!find_key(values, id, same))
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("could not find the key of a webhook that was just in use")));
-	*id = platform_row_uuid(0, 1);
-	*same = platform_row_bool(0, 2);
 	return false;
 }
 
