@@ -27,6 +27,9 @@
 
 #ifdef PLATFORM_SENDER
 
+/* Short, for what a crash leaves to be sent again soon; it is longer for slow receivers. */
+#define LEASE	(10 * USECS_PER_SEC)
+
 static PlatformQuery find_queue =
 	PLATFORM_QUERY(QUERY_READ,
 				   "SELECT pg_catalog.to_regclass('platform.webhook_deliveries') IS NOT NULL"
@@ -35,8 +38,8 @@ static PlatformQuery find_queue =
 static PlatformQuery claim =
 	PLATFORM_QUERY(0,
 				   "SELECT delivery_id, lease_id, url, method, headers, body, timeout_ms, lease_until"
-				   " FROM platform.claim_webhook_deliveries($1)",
-				   INT4OID);
+				   " FROM platform.claim_webhook_deliveries($1, $2)",
+				   INT4OID, INTERVALOID);
 
 static PlatformQuery complete =
 	PLATFORM_QUERY(0,
@@ -141,11 +144,12 @@ int
 platform_sender_claim(int limit, Size *bytes)
 {
 	SenderRequest **requests = palloc(limit * sizeof(SenderRequest *));
-	Datum		value = Int32GetDatum(limit);
+	Interval	lease = {.time = LEASE};
+	Datum		values[2] = {Int32GetDatum(limit), IntervalPGetDatum(&lease)};
 	int			count;
 
 	begin(synchronous_commit == SYNCHRONOUS_COMMIT_OFF ? "local" : NULL);
-	count = (int) platform_query_run(&claim, &value, NULL);
+	count = (int) platform_query_run(&claim, values, NULL);
 	*bytes = 0;
 	for (int i = 0; i < count; i++)
 	{

@@ -240,6 +240,9 @@ store_some(bool all)
 	while ((count = platform_sender_finished(requests, BATCH)) > 0)
 		store(requests, count);
 	results_since = 0;
+	/* an endpoint that had as many requests as it takes may have others now */
+	if (errors_in_a_row == 0)
+		next_claim = 0;
 }
 
 /* For pg_stat_activity: how it goes. */
