@@ -4,10 +4,8 @@
  */
 #include "core/platform.h"
 
-#include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -18,6 +16,7 @@
 #include "core/error.h"
 #include "core/identity.h"
 #include "core/query.h"
+#include "core/result.h"
 
 #define LIST_MAX 100000
 
@@ -262,11 +261,7 @@ platform_voice_moment(FunctionCallInfo fcinfo, int argument)
 Datum
 platform_voice_return(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
 {
-	TupleDesc	tupdesc;
-
-	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(tupdesc), values, nulls));
+	return platform_return_row(fcinfo, values, nulls);
 }
 
 void

@@ -8,7 +8,6 @@
  */
 #include "core/platform.h"
 
-#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "lib/stringinfo.h"
@@ -20,6 +19,7 @@
 #include "core/error.h"
 #include "core/identity.h"
 #include "core/query.h"
+#include "core/result.h"
 #include "core/signature.h"
 #include "credentials/integrations.h"
 
@@ -212,11 +212,7 @@ reveal(FunctionCallInfo fcinfo, const char *action, StringInfo problems, Datum *
 static Datum
 make_row(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
 {
-	TupleDesc	tupdesc;
-
-	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(tupdesc), values, nulls));
+	return platform_return_row(fcinfo, values, nulls);
 }
 
 PG_FUNCTION_INFO_V1(platform_reveal_credentials);

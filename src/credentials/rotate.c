@@ -8,14 +8,15 @@
 #include "core/platform.h"
 
 #include "catalog/pg_type.h"
-#include "funcapi.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 
 #include "core/argument.h"
 #include "core/crypto.h"
 #include "core/error.h"
 #include "core/identity.h"
 #include "core/query.h"
+#include "core/result.h"
 #include "credentials/credentials.h"
 
 #define BATCH 500
@@ -188,12 +189,9 @@ platform_rotate_root_key(PG_FUNCTION_ARGS)
 	PlatformKeyFault fault;
 	const PlatformRootKey *newest;
 	PlatformRootKey root;
-	TupleDesc	descriptor;
 	Datum		values[2];
 	bool		nulls[2] = {false};
 
-	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
 	platform_require_module(&platform_keys_module);
 	platform_require_operator("rotate the root key");
 	platform_root_keys_exclude();
@@ -214,7 +212,7 @@ platform_rotate_root_key(PG_FUNCTION_ARGS)
 	platform_wipe(&root, sizeof(root));
 	record("rotate_root_key", &platform_nil_uuid, "root_keys",
 		   psprintf("version %d", DatumGetInt32(values[0])));
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
+	return platform_return_row(fcinfo, values, nulls);
 }
 
 /* ---- data keys ---- */

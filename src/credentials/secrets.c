@@ -13,6 +13,7 @@
 #include "core/argument.h"
 #include "core/data_key.h"
 #include "core/identity.h"
+#include "core/result.h"
 #include "core/secret.h"
 
 /* Arguments organization_id, purpose, row_id, -, pointer; checks rights. */
@@ -102,12 +103,9 @@ platform_try_decrypt_secret(PG_FUNCTION_ARGS)
 {
 	PlatformSecretPlace place = place_arguments(fcinfo);
 	PlatformKeyFault fault;
-	TupleDesc	descriptor;
 	Datum		values[2] = {0};
 	bool		nulls[2] = {true, true};
 
-	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
 	if (!PG_ARGISNULL(3))
 	{
 		text	   *envelope = PG_GETARG_TEXT_PP(3);
@@ -121,7 +119,7 @@ platform_try_decrypt_secret(PG_FUNCTION_ARGS)
 		else
 			values[1] = CStringGetTextDatum(platform_key_reason_name(fault.reason));
 	}
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
+	return platform_return_row(fcinfo, values, nulls);
 }
 
 PG_FUNCTION_INFO_V1(platform_reencrypt_secret);

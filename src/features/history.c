@@ -14,7 +14,6 @@
 #include "catalog/pg_type.h"
 #include "commands/async.h"
 #include "executor/spi.h"
-#include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -25,6 +24,7 @@
 #include "core/guard.h"
 #include "core/identity.h"
 #include "core/query.h"
+#include "core/result.h"
 #include "features/flags.h"
 #include "features/history.h"
 
@@ -400,7 +400,6 @@ platform_feature_state_at(PG_FUNCTION_ARGS)
 	FlagCache	past = {0};
 	FlagSubject subject = {0};
 	FeatureAnswer answer;
-	TupleDesc	desc;
 	Datum		values[4];
 	bool		nulls[4];
 
@@ -409,8 +408,6 @@ platform_feature_state_at(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("at must not be null")));
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
 
 	subject.organization = organization;
 	subject.now = PG_GETARG_TIMESTAMPTZ(2);
@@ -427,5 +424,5 @@ platform_feature_state_at(PG_FUNCTION_ARGS)
 						   &answer);
 	platform_feature_answer_values(&past, &subject, &answer, NULL, values, nulls);
 	MemoryContextDelete(past.context);
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+	return platform_return_row(fcinfo, values, nulls);
 }

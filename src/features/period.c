@@ -22,6 +22,7 @@
 #include "utils/datetime.h"
 #include "utils/timestamp.h"
 
+#include "core/result.h"
 #include "features/features.h"
 
 PG_FUNCTION_INFO_V1(platform_usage_period);
@@ -407,9 +408,8 @@ platform_usage_period(PG_FUNCTION_ARGS)
 	const pg_tz *zone;
 	TimestampTz at;
 	TimestampTz anchor = 0;
-	TimestampTz start;
-	TimestampTz end;
-	TupleDesc	tupdesc;
+	TimestampTz start = DT_NOBEGIN;
+	TimestampTz end = DT_NOEND;
 	Datum		values[2];
 	bool		nulls[2] = {false, false};
 
@@ -425,9 +425,7 @@ platform_usage_period(PG_FUNCTION_ARGS)
 
 	period_find(unit, at, zone, !PG_ARGISNULL(3), anchor, &start, &end);
 
-	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
 	values[0] = TimestampTzGetDatum(start);
 	values[1] = TimestampTzGetDatum(end);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(tupdesc), values, nulls)));
+	return platform_return_row(fcinfo, values, nulls);
 }

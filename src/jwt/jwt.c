@@ -13,14 +13,15 @@
 
 #include "catalog/pg_type.h"
 #include "common/string.h"
-#include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "core/argument.h"
 #include "core/crypto.h"
+#include "core/result.h"
 #include "jwt/jwt.h"
 
 #define HMAC_KEY_LEAST		32	/* bytes, to sign */
@@ -397,12 +398,9 @@ platform_jwt_check(PG_FUNCTION_ARGS)
 {
 	PlatformJwt jwt;
 	PlatformJwtVerdict verdict;
-	TupleDesc	descriptor;
 	Datum		values[4] = {0};
 	bool		nulls[4] = {false};
 
-	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
 	verdict = verify_arguments(fcinfo, &jwt);
 	values[0] = BoolGetDatum(verdict == JWT_VALID);
 	values[1] = CStringGetTextDatum(platform_jwt_reason(verdict));
@@ -412,5 +410,5 @@ platform_jwt_check(PG_FUNCTION_ARGS)
 		values[2] = Int32GetDatum(jwt.key->number);
 		values[3] = JsonbPGetDatum(claims_of(&jwt));
 	}
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
+	return platform_return_row(fcinfo, values, nulls);
 }

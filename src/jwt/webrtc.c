@@ -15,6 +15,7 @@
 #include "core/argument.h"
 #include "core/base64.h"
 #include "core/crypto.h"
+#include "core/result.h"
 #include "jwt/jwt.h"
 
 #define TOKEN_DAYS_MAX		1	/* what Twilio accepts */
@@ -397,12 +398,9 @@ platform_turn_credentials(PG_FUNCTION_ARGS)
 	char	   *username_utf8;
 	char		credential[PLATFORM_BASE64_ENCODED(PLATFORM_HASH_MAX_SIZE)];
 	TimestampTz expires_at;
-	TupleDesc	descriptor;
 	Datum		values[4];
 	bool		nulls[4] = {false};
 
-	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
 	expires_at = (ends - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (int64) SECS_PER_DAY) *
 		USECS_PER_SEC;
 	if (!IS_VALID_TIMESTAMP(expires_at))
@@ -424,7 +422,7 @@ platform_turn_credentials(PG_FUNCTION_ARGS)
 	values[2] = TimestampTzGetDatum(expires_at);
 	values[3] = ice_servers(fcinfo, 3, username, credential);
 	nulls[3] = values[3] == (Datum) 0;
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
+	return platform_return_row(fcinfo, values, nulls);
 }
 
 /* What check_turn_credentials() answers. */
@@ -538,7 +536,6 @@ Datum
 platform_check_turn_credentials(PG_FUNCTION_ARGS)
 {
 	TurnAnswer	answer = check_turn(fcinfo);
-	TupleDesc	descriptor;
 	Datum		values[3] = {
 		BoolGetDatum(answer.matched_key > 0),
 		CStringGetTextDatum(answer.reason),
@@ -546,7 +543,5 @@ platform_check_turn_credentials(PG_FUNCTION_ARGS)
 	};
 	bool		nulls[3] = {false, false, answer.matched_key == 0};
 
-	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
+	return platform_return_row(fcinfo, values, nulls);
 }

@@ -4,9 +4,7 @@
  */
 #include "core/platform.h"
 
-#include "access/htup_details.h"
 #include "catalog/pg_type.h"
-#include "funcapi.h"
 #include "utils/builtins.h"
 
 #include "core/alert.h"
@@ -14,6 +12,7 @@
 #include "core/error.h"
 #include "core/identity.h"
 #include "core/query.h"
+#include "core/result.h"
 #include "ops/ops.h"
 
 PG_FUNCTION_INFO_V1(platform_raise_alert);
@@ -77,14 +76,11 @@ platform_raise_alert(PG_FUNCTION_ARGS)
 {
 	PlatformAlert alert = {0};
 	PlatformAlertAnswer answer;
-	TupleDesc	desc;
 	Datum		values[2];
 	bool		nulls[2] = {false, false};
 
 	platform_require_operator("raise an alert");
 	platform_require_module(&platform_ops_module);
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
 	alert.organization = platform_ops_optional_uuid(fcinfo, 0);
 	alert.type = platform_ops_text(fcinfo, 1, "alert_type", 63);
 	alert.severity = alert_severity(fcinfo, 2);
@@ -99,7 +95,7 @@ platform_raise_alert(PG_FUNCTION_ARGS)
 
 	values[0] = UUIDPGetDatum(&answer.id);
 	values[1] = Int64GetDatum(answer.occurrences);
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+	return platform_return_row(fcinfo, values, nulls);
 }
 
 /* Runs one of the two changes; PT404 for an alert that is not there. */

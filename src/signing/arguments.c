@@ -4,15 +4,14 @@
  */
 #include "core/platform.h"
 
-#include "access/htup_details.h"
 #include "catalog/pg_type.h"
-#include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "core/http_headers.h"
+#include "core/result.h"
 #include "signing/signing.h"
 
 PlatformBytes
@@ -76,14 +75,11 @@ platform_signing_make_text(const PlatformBytes *utf8)
 Datum
 platform_signing_answer(FunctionCallInfo fcinfo, PlatformSignatureVerdict verdict, int matched)
 {
-	TupleDesc	descriptor;
 	Datum		values[3];
 	bool		nulls[3] = {false, false, matched < 0};
 
-	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
 	values[0] = BoolGetDatum(verdict == SIGNATURE_VALID);
 	values[1] = CStringGetTextDatum(platform_signature_reason(verdict));
 	values[2] = Int32GetDatum(matched + 1);
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
+	return platform_return_row(fcinfo, values, nulls);
 }

@@ -13,12 +13,11 @@
  */
 #include "core/platform.h"
 
-#include "access/htup_details.h"
-#include "funcapi.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "core/argument.h"
+#include "core/result.h"
 #include "core/twilio.h"
 #include "signing/signing.h"
 
@@ -317,15 +316,12 @@ platform_sign_twilio_json_webhook(PG_FUNCTION_ARGS)
 	PlatformSignedRequest request = {{NULL, 0}};
 	PlatformBytes secret;
 	PlatformBytes url;
-	TupleDesc	descriptor;
 	Datum		values[2];
 	bool		nulls[2] = {false, false};
 
 	platform_require_argument(fcinfo, 0, "url");
 	platform_require_argument(fcinfo, 1, "body");
 	platform_require_argument(fcinfo, 2, "secret");
-	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
 	url = platform_signing_text(fcinfo, 0);
 	request.body = platform_signing_bytea(fcinfo, 1);
 	secret = platform_signing_text(fcinfo, 2);
@@ -337,7 +333,7 @@ platform_sign_twilio_json_webhook(PG_FUNCTION_ARGS)
 
 	values[0] = platform_signing_make_text(&request.url);
 	values[1] = CStringGetTextDatum(platform_signature_sign(SIGNATURE_TWILIO, &request, &secret, 1, 0));
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
+	return platform_return_row(fcinfo, values, nulls);
 }
 
 /* ---- Meta ---- */

@@ -440,5 +440,5 @@ platform_burn_tokens(PG_FUNCTION_ARGS)
 	values[4] = UUIDPGetDatum(&burn.entry_id);
 	nulls[4] = platform_uuid_equal(&burn.entry_id, &platform_nil_uuid);
 	values[5] = BoolGetDatum(burn.duplicate);
-	PG_RETURN_DATUM(platform_tokens_return(fcinfo, values, nulls));
+	PG_RETURN_DATUM(platform_return_row(fcinfo, values, nulls));
 }

@@ -57,7 +57,7 @@ static PlatformQuery insert_purchase =
 	PLATFORM_QUERY(QUERY_LATEST | QUERY_OWNER,
 				   "INSERT INTO platform.token_purchases (organization_id, user_id, provider, payment_id,"
 				   " package, tokens, price_cents, currency, entry_id)"
-				   " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+				   " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
 				   UUIDOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT8OID, INT8OID, TEXTOID, UUIDOID);
 
 static PlatformQuery due_accounts =
@@ -267,7 +267,7 @@ platform_grant_tokens(PG_FUNCTION_ARGS)
 	values[1] = Int64GetDatum(grant.remaining);
 	values[2] = UUIDPGetDatum(&grant.entry_id);
 	values[3] = BoolGetDatum(grant.duplicate);
-	PG_RETURN_DATUM(platform_tokens_return(fcinfo, values, nulls));
+	PG_RETURN_DATUM(platform_return_row(fcinfo, values, nulls));
 }
 
 /*
@@ -288,11 +288,12 @@ typedef struct Purchase
 	pg_uuid_t	entry_id;
 } Purchase;
 
-static bool
-same_text(const text *a, const text *b)
+static void
+other_purchase(void)
 {
-	return VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
-		memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
+	ereport(ERROR,
+			(errcode(ERRCODE_PLATFORM_WRONG_STATE),
+			 errmsg("payment was credited for another purchase")));
 }
 
 /* Was the payment credited before? PT409 when it was for something else. */
@@ -312,11 +313,9 @@ find_first_purchase(Purchase *purchase)
 		pg_uuid_t	organization = platform_row_uuid(0, 1);
 
 		if (!platform_uuid_equal(&organization, purchase->organization) ||
-			!same_text(DatumGetTextPP(platform_row_datum(0, 2, &isnull)), purchase->user_id) ||
-			!same_text(DatumGetTextPP(platform_row_datum(0, 3, &isnull)), purchase->package))
-			ereport(ERROR,
-					(errcode(ERRCODE_PLATFORM_WRONG_STATE),
-					 errmsg("payment was credited for another purchase")));
+			platform_tokens_compare(DatumGetTextPP(platform_row_datum(0, 2, &isnull)), purchase->user_id) != 0 ||
+			platform_tokens_compare(DatumGetTextPP(platform_row_datum(0, 3, &isnull)), purchase->package) != 0)
+			other_purchase();
 		purchase->tokens = platform_row_int64(0, 4);
 		purchase->entry_id = platform_row_uuid(0, 5);
 		platform_commit_require_durable(DatumGetTransactionId(platform_row_datum(0, 6, &isnull)));
@@ -360,7 +359,9 @@ record_purchase(const Purchase *purchase)
 	values[7] = PointerGetDatum(purchase->currency);
 	values[8] = UUIDPGetDatum(&purchase->entry_id);
 	platform_query_begin();
-	platform_query_run(&insert_purchase, values, NULL);
+	/* At the same moment, to another account. */
+	if (platform_query_run(&insert_purchase, values, NULL) == 0)
+		other_purchase();
 	platform_query_end();
 }
 
@@ -427,7 +428,7 @@ platform_purchase_tokens(PG_FUNCTION_ARGS)
 	values[1] = Int64GetDatum(balance.balance);
 	values[2] = UUIDPGetDatum(&purchase.entry_id);
 	values[3] = BoolGetDatum(grant.duplicate);
-	PG_RETURN_DATUM(platform_tokens_return(fcinfo, values, nulls));
+	PG_RETURN_DATUM(platform_return_row(fcinfo, values, nulls));
 }
 
 /*

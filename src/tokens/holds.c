@@ -292,7 +292,7 @@ platform_reserve_tokens(PG_FUNCTION_ARGS)
 	values[6] = BoolGetDatum(reserve.duplicate);
 	nulls[0] = nulls[5] = !reserve.reserved;
 	nulls[2] = nulls[3] = status == TOKENS_NO_ACCOUNT;
-	PG_RETURN_DATUM(platform_tokens_return(fcinfo, values, nulls));
+	PG_RETURN_DATUM(platform_return_row(fcinfo, values, nulls));
 }
 
 /*
@@ -469,7 +469,7 @@ platform_capture_tokens(PG_FUNCTION_ARGS)
 	values[2] = Int64GetDatum(hold.remaining);
 	values[3] = UUIDPGetDatum(&hold.entry_id);
 	values[4] = BoolGetDatum(!hold.done);
-	PG_RETURN_DATUM(platform_tokens_return(fcinfo, values, nulls));
+	PG_RETURN_DATUM(platform_return_row(fcinfo, values, nulls));
 }
 
 static void

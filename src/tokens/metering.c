@@ -151,10 +151,7 @@ is_one_account(const MeterCall *items, int count)
 
 		if (!platform_uuid_equal(&a->organization, &b->organization) ||
 			(a->user_id == NULL) != (b->user_id == NULL) ||
-			(a->user_id != NULL &&
-			 (VARSIZE_ANY_EXHDR(a->user_id) != VARSIZE_ANY_EXHDR(b->user_id) ||
-			  memcmp(VARDATA_ANY(a->user_id), VARDATA_ANY(b->user_id),
-					 VARSIZE_ANY_EXHDR(a->user_id)) != 0)))
+			(a->user_id != NULL && platform_tokens_compare(a->user_id, b->user_id) != 0))
 			return false;
 	}
 	return true;
@@ -367,5 +364,5 @@ platform_meter_active_sessions(PG_FUNCTION_ARGS)
 	values[3] = Int64GetDatum(meter.unbilled);
 	values[4] = Int64GetDatum(meter.closed);
 	values[5] = Int64GetDatum(meter.skipped);
-	return platform_tokens_return(fcinfo, values, nulls);
+	return platform_return_row(fcinfo, values, nulls);
 }

@@ -9,9 +9,6 @@
 #include "core/platform.h"
 
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
-#include "funcapi.h"
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -19,8 +16,7 @@
 #include "core/query.h"
 #include "tokens/tokens.h"
 
-#define PRESENCE_TEXT_MAX	255
-#define LIST_MAX			100000
+#define LIST_MAX	100000
 
 PG_FUNCTION_INFO_V1(platform_heartbeat_presence);
 PG_FUNCTION_INFO_V1(platform_available_hosts);
@@ -79,14 +75,8 @@ bad_argument(const char *message)
 static void
 presence_text(FunctionCallInfo fcinfo, int argument, const char *name)
 {
-	text	   *value;
-	int			length;
-
 	platform_tokens_not_null(fcinfo, argument, name);
-	value = PG_GETARG_TEXT_PP(argument);
-	length = pg_mbstrlen_with_len(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
-	if (length < 1 || length > PRESENCE_TEXT_MAX)
-		bad_argument(psprintf("%s must have 1 to %d characters", name, PRESENCE_TEXT_MAX));
+	platform_tokens_require_length(PG_GETARG_TEXT_PP(argument), name);
 }
 
 /*
@@ -127,20 +117,6 @@ platform_heartbeat_presence(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* The query's rows as the function's. */
-static void
-return_rows(FunctionCallInfo fcinfo, PlatformQuery *query, const Datum *values, const bool *nulls)
-{
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-
-	InitMaterializedSRF(fcinfo, 0);
-	platform_query_begin();
-	platform_query_run(query, values, nulls);
-	for (uint64 i = 0; i < SPI_processed; i++)
-		tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);
-	platform_query_end();
-}
-
 /*
  * platform.available_hosts(organization_id uuid DEFAULT NULL,
  *							max_age interval DEFAULT '2 minutes')
@@ -168,8 +144,7 @@ platform_available_hosts(PG_FUNCTION_ARGS)
 	if (DatumGetInt32(DirectFunctionCall2(interval_cmp, values[1],
 										  PointerGetDatum(&(Interval) {0}))) < 0)
 		bad_argument("max_age must not be below zero");
-	return_rows(fcinfo, &select_hosts, values, NULL);
-	return (Datum) 0;
+	return platform_query_return_rows(fcinfo, &select_hosts, values, NULL);
 }
 
 static int32
@@ -208,8 +183,7 @@ platform_list_call_sessions(PG_FUNCTION_ARGS)
 		values[i] = nulls[i] ? (Datum) 0 : PG_GETARG_DATUM(i);
 	}
 	values[4] = Int32GetDatum(list_limit(fcinfo, 4));
-	return_rows(fcinfo, &select_calls, values, nulls);
-	return (Datum) 0;
+	return platform_query_return_rows(fcinfo, &select_calls, values, nulls);
 }
 
 /*
@@ -239,6 +213,5 @@ platform_list_unbilled_usage(PG_FUNCTION_ARGS)
 		values[i] = nulls[i] ? (Datum) 0 : PG_GETARG_DATUM(i);
 	}
 	values[3] = Int32GetDatum(list_limit(fcinfo, 3));
-	return_rows(fcinfo, &select_unbilled, values, nulls);
-	return (Datum) 0;
+	return platform_query_return_rows(fcinfo, &select_unbilled, values, nulls);
 }

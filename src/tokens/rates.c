@@ -209,15 +209,6 @@ platform_token_cost(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(platform_rate_price(&rate, seconds));
 }
 
-static void
-rate_not_null(FunctionCallInfo fcinfo, int argument, const char *name)
-{
-	if (PG_ARGISNULL(argument))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must not be null", name)));
-}
-
 /* valid_from of the new rate, read under the lock; NULL stands for now. */
 static void
 require_future(FunctionCallInfo fcinfo, int argument)
@@ -256,10 +247,10 @@ platform_set_token_rate(PG_FUNCTION_ARGS)
 	if (!platform_is_platform_staff())
 		platform_require_operator("set token rates");
 	platform_require_module(&platform_tokens_module);
-	rate_not_null(fcinfo, 0, "mode");
-	rate_not_null(fcinfo, 1, "used_turn");
-	rate_not_null(fcinfo, 2, "tokens_per_minute");
-	rate_not_null(fcinfo, 3, "rounding");
+	platform_tokens_not_null(fcinfo, 0, "mode");
+	platform_tokens_not_null(fcinfo, 1, "used_turn");
+	platform_tokens_not_null(fcinfo, 2, "tokens_per_minute");
+	platform_tokens_not_null(fcinfo, 3, "rounding");
 	price = PG_GETARG_INT64(2);
 	rounding = PG_GETARG_INT32(3);
 	if (price < 0 || price > TOKEN_RATE_MAX)

@@ -317,5 +317,5 @@ platform_refund_tokens(PG_FUNCTION_ARGS)
 	values[3] = UUIDPGetDatum(&refund.entry_id);
 	nulls[3] = !refund.has_entry;
 	values[4] = BoolGetDatum(refund.duplicate);
-	PG_RETURN_DATUM(platform_tokens_return(fcinfo, values, nulls));
+	PG_RETURN_DATUM(platform_return_row(fcinfo, values, nulls));
 }

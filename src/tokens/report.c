@@ -179,7 +179,7 @@ platform_token_balance(PG_FUNCTION_ARGS)
 		values[4] = Int64GetDatum(view.balance.overdraft_limit);
 		values[5] = Int64GetDatum(view.balance.overage);
 	}
-	PG_RETURN_DATUM(platform_tokens_return(fcinfo, values, nulls));
+	PG_RETURN_DATUM(platform_return_row(fcinfo, values, nulls));
 }
 
 /* The number of entries made before the moment, or at it too; within a query. */

@@ -19,7 +19,6 @@
 #include "core/platform.h"
 
 #include "catalog/pg_type.h"
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -31,7 +30,6 @@
 #include "tokens/billing.h"
 #include "tokens/tokens.h"
 
-#define CALL_TEXT_MAX			255
 #define CALL_RESERVE_MINUTES_MAX 1440
 #define CALL_GRACE_MAX			86400
 
@@ -59,15 +57,6 @@ bad_argument(const char *message)
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("%s", message)));
-}
-
-static void
-call_text_length(text *value, const char *name)
-{
-	int			length = pg_mbstrlen_with_len(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
-
-	if (length < 1 || length > CALL_TEXT_MAX)
-		bad_argument(psprintf("%s must have 1 to %d characters", name, CALL_TEXT_MAX));
 }
 
 /*
@@ -399,7 +388,7 @@ answer_report(FunctionCallInfo fcinfo, Report *report)
 	nulls[10] = !seen || call->end_time == DT_NOEND;
 	values[10] = nulls[10] ? (Datum) 0 :
 		Int64GetDatum(Max(call->end_time - call->start_time, 0) / USECS_PER_SEC);
-	return platform_tokens_return(fcinfo, values, nulls);
+	return platform_return_row(fcinfo, values, nulls);
 }
 
 /* Who asks for a call that is not there, or not its own, has a bad argument. */
@@ -606,10 +595,10 @@ platform_start_call_session(PG_FUNCTION_ARGS)
 	organization = PG_GETARG_UUID_P(0);
 	platform_require_module(&platform_tokens_module);
 	platform_require_organization(organization);
-	call_text_length(PG_GETARG_TEXT_PP(1), "room_id");
+	platform_tokens_require_length(PG_GETARG_TEXT_PP(1), "room_id");
 	platform_mode_is_video(PG_GETARG_TEXT_PP(2));
 	if (user_id != NULL)
-		call_text_length(user_id, "user_id");
+		platform_tokens_require_length(user_id, "user_id");
 	if (!may_act_for_payer(user_id))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),

@@ -4,12 +4,9 @@
  */
 #include "core/platform.h"
 
-#include "access/htup_details.h"
 #include "common/hashfn.h"
-#include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
-#include "utils/memutils.h"
 
 #include "core/error.h"
 #include "core/identity.h"
@@ -54,9 +51,9 @@ platform_tokens_name(text *value, const char *name, int most)
 	return text_to_cstring(value);
 }
 
-/* The same without the copy, for what comes with every burn. */
-static void
-require_length(text *value, const char *name)
+/* Without a copy, as some come with every burn. */
+void
+platform_tokens_require_length(text *value, const char *name)
 {
 	int			bytes = VARSIZE_ANY_EXHDR(value);
 
@@ -81,7 +78,7 @@ platform_tokens_user(FunctionCallInfo fcinfo, int argument)
 
 	platform_tokens_not_null(fcinfo, argument, "user_id");
 	user_id = PG_GETARG_TEXT_PP(argument);
-	require_length(user_id, "user_id");
+	platform_tokens_require_length(user_id, "user_id");
 	return user_id;
 }
 
@@ -108,7 +105,7 @@ platform_tokens_key(FunctionCallInfo fcinfo, int argument)
 	text	   *key = platform_tokens_text(fcinfo, argument);
 
 	if (key != NULL)
-		require_length(key, "idempotency key");
+		platform_tokens_require_length(key, "idempotency key");
 	return key;
 }
 
@@ -162,41 +159,6 @@ platform_tokens_fingerprint(const int64 *numbers, int count, const text *value)
 		hash = hash_bytes_extended((const unsigned char *) VARDATA_ANY(value),
 								   VARSIZE_ANY_EXHDR(value), hash);
 	return (int64) hash;
-}
-
-/* The row type of a function is the same as long as the function is. */
-typedef struct ResultType
-{
-	Oid			function;
-	TupleDesc	tupdesc;
-} ResultType;
-
-#define RESULT_TYPES 32
-
-static ResultType result_types[RESULT_TYPES];
-
-Datum
-platform_tokens_return(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
-{
-	Oid			function = fcinfo->flinfo->fn_oid;
-	ResultType *known = &result_types[function % RESULT_TYPES];
-
-	if (known->function != function)
-	{
-		TupleDesc	tupdesc;
-		MemoryContext old;
-
-		if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
-			elog(ERROR, "return type must be a row type");
-		old = MemoryContextSwitchTo(TopMemoryContext);
-		tupdesc = CreateTupleDescCopy(tupdesc);
-		MemoryContextSwitchTo(old);
-		if (known->tupdesc != NULL)
-			FreeTupleDesc(known->tupdesc);
-		known->tupdesc = BlessTupleDesc(tupdesc);
-		known->function = function;
-	}
-	return HeapTupleGetDatum(heap_form_tuple(known->tupdesc, values, nulls));
 }
 
 void

@@ -24,6 +24,7 @@
 #define PLATFORM_TOKENS_H
 
 #include "core/module.h"
+#include "core/result.h"
 
 extern PlatformModule platform_tokens_module;
 
@@ -37,12 +38,6 @@ extern void platform_calls_init(void);
  * Arguments. 22023 for a NULL, an amount below 1, a key that is empty or longer
  * than 255 characters, a user id that is empty or longer than that.
  */
-/*
- * Hash of arguments that must be the same when a key comes again: numbers, and
- * a text or NULL.
- */
-extern int64 platform_tokens_fingerprint(const int64 *numbers, int count, const text *value);
-
 extern void platform_tokens_not_null(FunctionCallInfo fcinfo, int argument, const char *name);
 extern pg_uuid_t *platform_tokens_organization(FunctionCallInfo fcinfo, int argument);
 extern text *platform_tokens_user(FunctionCallInfo fcinfo, int argument);
@@ -50,6 +45,15 @@ extern int64 platform_tokens_amount(FunctionCallInfo fcinfo, int argument);
 
 /* The text as a C string: 22023 when it is empty or longer than so many characters. */
 extern char *platform_tokens_name(text *value, const char *name, int most);
+
+/* 22023 when it is empty or longer than 255 characters. */
+extern void platform_tokens_require_length(text *value, const char *name);
+
+/*
+ * Hash of arguments that must be the same when a key comes again: numbers, and
+ * a text or NULL.
+ */
+extern int64 platform_tokens_fingerprint(const int64 *numbers, int count, const text *value);
 
 /* The order of bytes. */
 extern int	platform_tokens_compare(const text *a, const text *b);
@@ -71,9 +75,6 @@ extern void platform_tokens_require_organization(const pg_uuid_t *organization);
 
 /* The same for administrators. */
 extern void platform_tokens_require_admin(const pg_uuid_t *organization);
-
-/* The function's row. */
-extern Datum platform_tokens_return(FunctionCallInfo fcinfo, Datum *values, bool *nulls);
 
 /* PT404 and PT409. */
 pg_noreturn extern void platform_tokens_no_account(text *user_id);

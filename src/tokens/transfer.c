@@ -8,7 +8,6 @@
  */
 #include "core/platform.h"
 
-
 #include "core/commit.h"
 #include "core/error.h"
 #include "core/identity.h"
@@ -201,7 +200,7 @@ platform_transfer_tokens(PG_FUNCTION_ARGS)
 	values[1] = Int64GetDatum(transfer.to_remaining);
 	values[2] = UUIDPGetDatum(&transfer.entry_id);
 	values[3] = BoolGetDatum(transfer.duplicate);
-	PG_RETURN_DATUM(platform_tokens_return(fcinfo, values, nulls));
+	PG_RETURN_DATUM(platform_return_row(fcinfo, values, nulls));
 }
 
 typedef struct Adjustment
@@ -295,5 +294,5 @@ platform_adjust_tokens(PG_FUNCTION_ARGS)
 	values[0] = Int64GetDatum(adjustment.remaining);
 	values[1] = UUIDPGetDatum(&adjustment.entry_id);
 	values[2] = BoolGetDatum(adjustment.duplicate);
-	PG_RETURN_DATUM(platform_tokens_return(fcinfo, values, nulls));
+	PG_RETURN_DATUM(platform_return_row(fcinfo, values, nulls));
 }

@@ -194,6 +194,17 @@ settle(Unbilled *item)
 	return false;
 }
 
+/* The order of locks. */
+static int
+compare_items(const void *a, const void *b)
+{
+	const Unbilled *left = a;
+	const Unbilled *right = b;
+	int			result = memcmp(&left->call.organization, &right->call.organization, UUID_LEN);
+
+	return result != 0 ? result : platform_tokens_compare(left->call.user_id, right->call.user_id);
+}
+
 /*
  * platform.settle_unbilled_usage("limit" bigint DEFAULT 1000)
  *		RETURNS (settled bigint, tokens bigint, failed bigint)
@@ -230,6 +241,7 @@ platform_settle_unbilled_usage(PG_FUNCTION_ARGS)
 	for (uint64 i = 0; i < count; i++)
 		read_unbilled(i, &items[i]);
 	platform_query_end();
+	qsort(items, count, sizeof(Unbilled), compare_items);
 
 	for (uint64 i = 0; i < count; i++)
 	{
@@ -243,5 +255,5 @@ platform_settle_unbilled_usage(PG_FUNCTION_ARGS)
 	values[0] = Int64GetDatum(settled);
 	values[1] = Int64GetDatum(tokens);
 	values[2] = Int64GetDatum((int64) count - settled);
-	return platform_tokens_return(fcinfo, values, nulls);
+	return platform_return_row(fcinfo, values, nulls);
 }

@@ -63,7 +63,7 @@ platform_check_usage(PG_FUNCTION_ARGS)
 		nulls[0] = nulls[1] = nulls[6] = nulls[7] = false;
 		values[0] = values[6] = BoolGetDatum(false);
 		values[1] = values[7] = CStringGetTextDatum("NO_PLAN");
-		PG_RETURN_DATUM(platform_caps_return(fcinfo, values, nulls));
+		PG_RETURN_DATUM(platform_return_row(fcinfo, values, nulls));
 	}
 
 	objection = platform_caps_objection(&limits, USAGE_CALL, 1, &why);
@@ -81,7 +81,7 @@ platform_check_usage(PG_FUNCTION_ARGS)
 	values[10] = Int64GetDatum(platform_caps_total(&limits, USAGE_CALL));
 	values[11] = Int64GetDatum(limits.used[USAGE_SMS]);
 	values[12] = Int64GetDatum(platform_caps_total(&limits, USAGE_SMS));
-	PG_RETURN_DATUM(platform_caps_return(fcinfo, values, nulls));
+	PG_RETURN_DATUM(platform_return_row(fcinfo, values, nulls));
 }
 
 static UsageKind

@@ -175,7 +175,7 @@ platform_caps_return_plan(FunctionCallInfo fcinfo, const UsageLimits *limits, bo
 	values[4] = TimestampTzGetDatum(limits->period_start);
 	values[5] = TimestampTzGetDatum(limits->period_end);
 	values[6] = CStringGetTextDatum(platform_caps_state_name(limits->state[USAGE_CALL]));
-	PG_RETURN_DATUM(platform_caps_return(fcinfo, values, nulls));
+	PG_RETURN_DATUM(platform_return_row(fcinfo, values, nulls));
 }
 
 /*

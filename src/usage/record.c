@@ -373,7 +373,7 @@ record(FunctionCallInfo fcinfo, UsageKind kind, const char *key, const char *amo
 	values[5] = Int64GetDatum(platform_caps_remaining(&report.limits, kind));
 	values[6] = CStringGetTextDatum(platform_caps_state_name(report.limits.state[kind]));
 	values[7] = BoolGetDatum(report.limits.stopped[kind]);
-	PG_RETURN_DATUM(platform_caps_return(fcinfo, values, nulls));
+	PG_RETURN_DATUM(platform_return_row(fcinfo, values, nulls));
 }
 
 /*

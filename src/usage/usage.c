@@ -4,11 +4,8 @@
  */
 #include "core/platform.h"
 
-#include "access/htup_details.h"
-#include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
-#include "utils/memutils.h"
 
 #include "core/argument.h"
 #include "core/error.h"
@@ -85,41 +82,6 @@ platform_caps_require_customer(const pg_uuid_t *organization, const pg_uuid_t *u
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for another user's usage")));
-}
-
-/* The row type of a function is the same as long as the function is. */
-typedef struct ResultType
-{
-	Oid			function;
-	TupleDesc	tupdesc;
-} ResultType;
-
-#define RESULT_TYPES 32
-
-static ResultType result_types[RESULT_TYPES];
-
-Datum
-platform_caps_return(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
-{
-	Oid			function = fcinfo->flinfo->fn_oid;
-	ResultType *known = &result_types[function % RESULT_TYPES];
-
-	if (known->function != function)
-	{
-		TupleDesc	tupdesc;
-		MemoryContext old;
-
-		if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
-			elog(ERROR, "return type must be a row type");
-		old = MemoryContextSwitchTo(TopMemoryContext);
-		tupdesc = CreateTupleDescCopy(tupdesc);
-		MemoryContextSwitchTo(old);
-		if (known->tupdesc != NULL)
-			FreeTupleDesc(known->tupdesc);
-		known->tupdesc = BlessTupleDesc(tupdesc);
-		known->function = function;
-	}
-	return HeapTupleGetDatum(heap_form_tuple(known->tupdesc, values, nulls));
 }
 
 void

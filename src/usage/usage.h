@@ -24,6 +24,7 @@
 #define PLATFORM_CAPS_H
 
 #include "core/module.h"
+#include "core/result.h"
 
 extern PlatformModule platform_caps_module;
 
@@ -61,9 +62,6 @@ extern int64 platform_caps_amount(FunctionCallInfo fcinfo, int argument, const c
  * organization's administrators, operators? 42501 otherwise.
  */
 extern void platform_caps_require_customer(const pg_uuid_t *organization, const pg_uuid_t *user);
-
-/* The function's row. */
-extern Datum platform_caps_return(FunctionCallInfo fcinfo, Datum *values, bool *nulls);
 
 /* PT404. */
 pg_noreturn extern void platform_caps_no_customer(const pg_uuid_t *user);
