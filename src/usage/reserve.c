@@ -277,7 +277,7 @@ platform_reserve_sms(PG_FUNCTION_ARGS)
 	values[3] = Int64GetDatum(reservation.remaining);
 	values[4] = TimestampTzGetDatum(reservation.expires_at);
 	values[5] = BoolGetDatum(reservation.duplicate);
-	PG_RETURN_DATUM(platform_caps_return(fcinfo, values, nulls));
+	PG_RETURN_DATUM(platform_return_row(fcinfo, values, nulls));
 }
 
 /*
@@ -445,7 +445,7 @@ platform_commit_sms(PG_FUNCTION_ARGS)
 	values[2] = Int64GetDatum(report.limits.used[USAGE_SMS]);
 	values[3] = Int64GetDatum(platform_caps_remaining(&report.limits, USAGE_SMS));
 	values[4] = CStringGetTextDatum(platform_caps_state_name(report.limits.state[USAGE_SMS]));
-	PG_RETURN_DATUM(platform_caps_return(fcinfo, values, nulls));
+	PG_RETURN_DATUM(platform_return_row(fcinfo, values, nulls));
 }
 
 /*

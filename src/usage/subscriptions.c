@@ -477,7 +477,7 @@ answer(FunctionCallInfo fcinfo, const SubscriptionEvent *event, const UsageLimit
 	nulls[5] = nulls[6] = !known;
 	values[5] = TimestampTzGetDatum(limits->period_start);
 	values[6] = TimestampTzGetDatum(limits->period_end);
-	PG_RETURN_DATUM(platform_caps_return(fcinfo, values, nulls));
+	PG_RETURN_DATUM(platform_return_row(fcinfo, values, nulls));
 }
 
 /*

@@ -171,5 +171,5 @@ platform_apply_top_up(PG_FUNCTION_ARGS)
 	values[6] = CStringGetTextDatum(platform_caps_state_name(change.limits.state[USAGE_SMS]));
 	values[7] = Int64GetDatum(platform_caps_remaining(&change.limits, USAGE_CALL));
 	values[8] = Int64GetDatum(platform_caps_remaining(&change.limits, USAGE_SMS));
-	PG_RETURN_DATUM(platform_caps_return(fcinfo, values, nulls));
+	PG_RETURN_DATUM(platform_return_row(fcinfo, values, nulls));
 }
