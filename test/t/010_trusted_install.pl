@@ -123,6 +123,9 @@ as_role('app', 'handed', q{
 	GRANT USAGE, CREATE ON SCHEMA platform TO deployer;
 	GRANT SELECT ON ALL TABLES IN SCHEMA platform TO deployer;
 	GRANT EXECUTE ON ALL ROUTINES IN SCHEMA platform TO deployer});
+like(refused('deployer', 'handed', 'SELECT platform.install()'), qr/42501.*btree_gist/s,
+	'an extension that it needs is not the installer\'s to create');
+as_role('app', 'handed', 'CREATE EXTENSION btree_gist');
 as_role('deployer', 'handed', 'SELECT platform.install()');
 is(as_role('deployer', 'handed', q{SELECT tableowner FROM pg_tables WHERE tablename = 'organizations'}), 'deployer',
 	'tables belong to whoever called install()');
