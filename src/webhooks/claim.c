@@ -35,24 +35,37 @@ PG_FUNCTION_INFO_V1(platform_claim_webhook_deliveries);
 
 #define ENDPOINTS_MAX	32		/* in one claim */
 #define ROUNDS_MAX		16		/* of endpoints that turn out not to be due */
+#define WAITS_MAX		4		/* for an endpoint that somebody else holds */
 #define FANOUT_EVENTS	250
 #define FANOUT_EVERY	(USECS_PER_SEC / 20)
 #define LOOK_BACK		(2 * USECS_PER_SEC)
 #define LOOK_BACK_EVERY	USECS_PER_SEC
 
-#define PICK_ENDPOINTS \
-	"SELECT subscription_id, organization_id, due_at, scan_from, rate_at, breaker" \
-	" FROM platform.webhook_endpoints" \
-	" WHERE due_at OPERATOR(pg_catalog.<=) $1 AND due_at OPERATOR(pg_catalog.>=) $2" \
-	" ORDER BY due_at LIMIT $3 FOR NO KEY UPDATE"
-
 static PlatformQuery pick_free =
-	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED, PICK_ENDPOINTS " SKIP LOCKED",
+	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
+				   "SELECT subscription_id, organization_id, due_at, scan_from, rate_at, breaker"
+				   " FROM platform.webhook_endpoints"
+				   " WHERE due_at OPERATOR(pg_catalog.<=) $1 AND due_at OPERATOR(pg_catalog.>=) $2"
+				   " ORDER BY due_at LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED",
 				   TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID);
 
-static PlatformQuery pick_waiting =
-	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED, PICK_ENDPOINTS,
-				   TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID);
+static PlatformQuery first_of_all =
+	PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
+				   "SELECT subscription_id, organization_id FROM platform.webhook_endpoints"
+				   " WHERE due_at OPERATOR(pg_catalog.<=) $1 AND due_at OPERATOR(pg_catalog.>=) $2"
+				   " ORDER BY due_at LIMIT 1",
+				   TIMESTAMPTZOID, TIMESTAMPTZOID);
+
+/* To wait for who holds one. */
+static PlatformRowTable endpoint_table = {
+	.cache = {.name = "webhook endpoints", .tables = {"webhook_endpoints"}},
+	.nkeys = 2,
+	.ncolumns = 2,
+	.columns = {
+		{"subscription_id", UUIDOID},
+		{"organization_id", UUIDOID},
+	},
+};
 
 /* After the endpoints are locked, so that it is not older than what they say. */
 static PlatformQuery read_subscriptions =
@@ -86,7 +99,7 @@ static TimestampTz fanned_out = 0;
 /* ---- endpoints ---- */
 
 static int
-pick_endpoints(WebhookEndpoint *endpoints, TimestampTz now, int limit, bool wait)
+pick_endpoints(WebhookEndpoint *endpoints, TimestampTz now, int limit)
 {
 	bool		all = now - looked_back > LOOK_BACK_EVERY || now < looked_back;
 	Datum		values[3];
@@ -95,7 +108,7 @@ pick_endpoints(WebhookEndpoint *endpoints, TimestampTz now, int limit, bool wait
 	values[0] = TimestampTzGetDatum(now);
 	values[1] = TimestampTzGetDatum(all ? DT_NOBEGIN : first_due);
 	values[2] = Int64GetDatum(limit);
-	count = (int) platform_query_run(wait ? &pick_waiting : &pick_free, values, NULL);
+	count = (int) platform_query_run(&pick_free, values, NULL);
 	if (all)
 		looked_back = now;
 	for (int i = 0; i < count; i++)
@@ -346,24 +359,51 @@ fan_out(WebhookClaims *claims)
 	return made;
 }
 
+/* Waits until nobody holds the endpoint that is due first; false when none is due. */
+static bool
+wait_for_endpoint(TimestampTz now)
+{
+	Datum		values[2] = {TimestampTzGetDatum(now), TimestampTzGetDatum(first_due)};
+	pg_uuid_t	ids[2];
+	Datum		keys[2] = {UUIDPGetDatum(&ids[0]), UUIDPGetDatum(&ids[1])};
+	PlatformRow row;
+
+	if (platform_query_run(&first_of_all, values, NULL) == 0)
+		return false;
+	ids[0] = platform_row_uuid(0, 1);
+	ids[1] = platform_row_uuid(0, 2);
+	platform_row_open_read(&row, &endpoint_table);
+	if (platform_row_find(&row, keys))
+		platform_row_wait(&row);
+	platform_row_close(&row);
+	return true;
+}
+
 /*
- * Endpoints that nobody holds; else one that somebody does, if this transaction
- * holds nothing that he might wait for: he is about to commit. What he left due is
- * due from later on than when we began.
+ * Endpoints that nobody holds; or those that somebody just let go, if this
+ * transaction holds nothing that he might wait for. What he left due is due from
+ * later on than when we began.
  */
 static int
 pick(WebhookClaims *claims, int limit, WebhookEndpoint *endpoints)
 {
 	bool		may_wait = !TransactionIdIsValid(GetTopTransactionIdIfAny());
-	int			count = pick_endpoints(endpoints, claims->now, Min(limit, ENDPOINTS_MAX), false);
+	int			count = pick_endpoints(endpoints, claims->now, Min(limit, ENDPOINTS_MAX));
 
-	if (count == 0 && may_wait)
+	for (int i = 0; i < WAITS_MAX && count == 0 && may_wait; i++)
 	{
-		(void) pick_endpoints(endpoints, claims->now, 1, true);
+		if (!wait_for_endpoint(claims->now))
+			break;
 		claims->now = GetCurrentTimestamp();
-		count = pick_endpoints(endpoints, claims->now, Min(limit, ENDPOINTS_MAX), false);
+		count = pick_endpoints(endpoints, claims->now, Min(limit, ENDPOINTS_MAX));
 	}
 	return count;
+}
+
+void
+platform_webhook_claim_init(void)
+{
+	platform_row_register(&endpoint_table);
 }
 
 /* Picks and claims; returns the endpoints, whose secrets are to be wiped. */

@@ -26,6 +26,7 @@ platform_webhooks_init(void)
 {
 	platform_webhook_attempt_init();
 	platform_webhook_delivery_init();
+	platform_webhook_claim_init();
 }
 
 /*

@@ -41,6 +41,11 @@ extern bool platform_webhook_pattern_is_valid(const char *pattern, size_t length
 extern bool platform_webhook_pattern_matches(const char *pattern, size_t pattern_length,
 											 const char *type, size_t type_length);
 
+/* claim.c */
+
+/* Once, from _PG_init. */
+extern void platform_webhook_claim_init(void);
+
 /* fanout.c */
 
 /*
