@@ -70,7 +70,22 @@ static PlatformAppendTable event_table = {
 
 static PlatformModule webhooks_module = {"webhooks", 590, 0};
 
+typedef enum Fanout
+{
+	FANOUT_ASYNC,
+	FANOUT_SYNC
+} Fanout;
+
+static const struct config_enum_entry fanouts[] = {
+	{"async", FANOUT_ASYNC, false},
+	{"sync", FANOUT_SYNC, false},
+	{NULL, 0, false}
+};
+
 static bool notify = true;
+static int	fanout = FANOUT_ASYNC;
+
+PlatformEventHook platform_event_hook = NULL;
 
 static PlatformQuery insert_key =
 	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST,
@@ -94,6 +109,10 @@ platform_event_init(void)
 							 "Wake the webhook workers when there are events.",
 							 "At most one transaction a second notifies them. It cannot be prepared for two-phase commit.",
 							 &notify, true, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomEnumVariable("platform.webhook_fanout",
+							 "When the deliveries of an event are made: by the worker, or in its transaction.",
+							 "sync: transactions that emit events to one receiver wait for each other.",
+							 &fanout, FANOUT_ASYNC, fanouts, PGC_SUSET, 0, NULL, NULL, NULL);
 }
 
 bool
@@ -283,6 +302,8 @@ platform_event_emit(const PlatformEvent *event, PlatformEventAnswer *answer)
 	if (!duplicate)
 	{
 		append_event(event, payload, &id, now);
+		if (fanout == FANOUT_SYNC && platform_event_hook != NULL)
+			platform_event_hook(event, &id);
 		wake_workers(now);
 	}
 	if (answer != NULL)

@@ -39,6 +39,14 @@ typedef struct PlatformEventAnswer
 	bool		duplicate;		/* there was one with that key: the id is its */
 } PlatformEventAnswer;
 
+/*
+ * Called with each new event when the setting platform.webhook_fanout is sync:
+ * module webhooks makes its deliveries in the same transaction.
+ */
+typedef void (*PlatformEventHook) (const PlatformEvent *event, const pg_uuid_t *id);
+
+extern PlatformEventHook platform_event_hook;
+
 /* Once, from _PG_init. */
 extern void platform_event_init(void);
 

@@ -32,6 +32,8 @@
 #include "webhooks/subscription.h"
 
 PG_FUNCTION_INFO_V1(platform_claim_webhook_deliveries);
+PG_FUNCTION_INFO_V1(platform_next_webhook_wakeup);
+PG_FUNCTION_INFO_V1(platform_webhooks_enabled);
 
 #define ENDPOINTS_MAX	32		/* in one claim */
 #define ROUNDS_MAX		16		/* of endpoints that turn out not to be due */
@@ -90,6 +92,11 @@ static PlatformQuery cancel_purged =
 				   " last_error = 'the event was purged'"
 				   " WHERE id OPERATOR(pg_catalog.=) ANY ($1)",
 				   UUIDARRAYOID, TIMESTAMPTZOID);
+
+static PlatformQuery first_due_at =
+	PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
+				   "SELECT due_at FROM platform.webhook_endpoints"
+				   " WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1");
 
 /* What a session remembers of the index of endpoints. */
 static TimestampTz first_due = DT_NOBEGIN;
@@ -501,4 +508,41 @@ platform_claim_webhook_deliveries(PG_FUNCTION_ARGS)
 	platform_query_end();
 	platform_commit_unlock_early();
 	return (Datum) 0;
+}
+
+/*
+ * platform.next_webhook_wakeup() returns timestamptz
+ *
+ * When there is something to claim: now, a moment to come, or NULL when nothing
+ * waits. New events make it earlier: listen on platform_webhooks, or ask again.
+ * EXECUTE is the grant; no member has it.
+ */
+Datum
+platform_next_webhook_wakeup(PG_FUNCTION_ARGS)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz due_at = DT_NOEND;
+
+	platform_require_module(&platform_webhooks_module);
+	platform_query_begin();
+	if (platform_query_run(&first_due_at, NULL, NULL) > 0)
+		due_at = platform_row_timestamptz_or(0, 1, DT_NOEND);
+	if (due_at > now && platform_webhook_has_new_events())
+		due_at = now;
+	platform_query_end();
+	if (due_at == DT_NOEND)
+		PG_RETURN_NULL();
+	PG_RETURN_TIMESTAMPTZ(Max(due_at, now));
+}
+
+/*
+ * platform.webhooks_enabled(organization_id uuid) returns boolean
+ *
+ * Are webhooks sent for the organization, as far as the feature webhooks has a say?
+ * While they are not, deliveries are held. NULL for NULL.
+ */
+Datum
+platform_webhooks_enabled(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(platform_webhook_feature_is_on(PG_GETARG_UUID_P(0)));
 }

@@ -21,12 +21,21 @@ PG_FUNCTION_INFO_V1(platform_emit_event);
 
 PlatformModule platform_webhooks_module = {.name = "webhooks", .version = 590};
 
+static void
+deliver_at_once(const PlatformEvent *event, const pg_uuid_t *id)
+{
+	(void) platform_webhook_deliver_event(id, event->organization, event->type,
+										  GetCurrentTimestamp());
+}
+
 void
 platform_webhooks_init(void)
 {
+	platform_event_hook = deliver_at_once;
 	platform_webhook_attempt_init();
 	platform_webhook_delivery_init();
 	platform_webhook_claim_init();
+	platform_webhook_purge_init();
 }
 
 /*

@@ -106,11 +106,11 @@ write_endpoint(const WebhookEndpoint *endpoint, TimestampTz due_at, WebhookBlock
 	platform_query_run(&update_endpoint, values, nulls);
 }
 
-static bool
-feature_is_on(const WebhookEndpoint *endpoint)
+bool
+platform_webhook_feature_is_on(const pg_uuid_t *organization)
 {
 	return platform_feature_gate == NULL ||
-		platform_feature_gate(&endpoint->receiver.organization, FEATURE, strlen(FEATURE));
+		platform_feature_gate(organization, FEATURE, strlen(FEATURE));
 }
 
 /* How many requests the rate allows to begin now. */
@@ -296,7 +296,7 @@ is_blocked(WebhookEndpoint *endpoint, TimestampTz now)
 		report_unreadable(endpoint);
 		write_endpoint(endpoint, now + UNREADABLE_POLL, BLOCK_HELD, endpoint->scan_from, false);
 	}
-	else if (!feature_is_on(endpoint))
+	else if (!platform_webhook_feature_is_on(&endpoint->receiver.organization))
 		write_endpoint(endpoint, now + KILLED_POLL, BLOCK_KILLED, endpoint->scan_from, false);
 	else if (rate_allows(endpoint, now) == 0)
 		write_endpoint(endpoint,

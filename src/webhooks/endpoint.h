@@ -69,4 +69,7 @@ typedef struct WebhookClaims
 extern int	platform_webhook_claim_endpoint(WebhookEndpoint *endpoint, WebhookClaims *claims,
 											int want);
 
+/* Does the feature webhooks let the organization send? */
+extern bool platform_webhook_feature_is_on(const pg_uuid_t *organization);
+
 #endif							/* PLATFORM_WEBHOOK_ENDPOINT_H */

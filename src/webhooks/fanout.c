@@ -594,3 +594,26 @@ platform_webhook_fan_out(TimestampTz now, int limit)
 	write_fanout(&fanout, count < limit);
 	return made;
 }
+
+bool
+platform_webhook_has_new_events(void)
+{
+	Fanout		fanout;
+	Event		event;
+
+	read_fanout(&fanout);
+	return fanout.cluster != (int64) GetSystemIdentifier() || read_events(&fanout, &event, 1) > 0;
+}
+
+bool
+platform_webhook_deliver_event(const pg_uuid_t *id, const pg_uuid_t *organization, const char *type,
+							   TimestampTz now)
+{
+	Event		event = {*id, *organization, unconstify(char *, type), 0};
+	bool		made;
+
+	platform_query_begin();
+	made = deliver_events(&event, 1, now);
+	platform_query_end();
+	return made;
+}

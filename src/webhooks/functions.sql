@@ -101,6 +101,109 @@ AS 'MODULE_PATHNAME', 'platform_release_webhook_deliveries';
 COMMENT ON FUNCTION platform.release_webhook_deliveries(uuid[], uuid[]) IS
 	'Gives back deliveries that were claimed and not sent: due again, the attempt does not count. Returns how many were still the caller''s. For workers: EXECUTE is the grant. Errors: 22004, 22023, 25006.';
 
+CREATE OR REPLACE FUNCTION platform.next_webhook_wakeup() RETURNS timestamptz
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_next_webhook_wakeup';
+COMMENT ON FUNCTION platform.next_webhook_wakeup() IS
+	'When there is something to claim: now, a moment to come, or NULL when nothing waits. New events make it earlier: LISTEN platform_webhooks, or ask again. For workers: EXECUTE is the grant.';
+
+-- webhooks: deliveries
+
+CREATE OR REPLACE FUNCTION platform.webhooks_enabled(organization_id uuid) RETURNS boolean
+LANGUAGE c STABLE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_webhooks_enabled';
+COMMENT ON FUNCTION platform.webhooks_enabled(uuid) IS
+	'Does the feature webhooks let the organization''s deliveries be sent? While it does not they are held. NULL for NULL.';
+
+CREATE OR REPLACE FUNCTION platform.retry_webhook_delivery(delivery uuid) RETURNS void
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_retry_webhook_delivery';
+COMMENT ON FUNCTION platform.retry_webhook_delivery(uuid) IS
+	'Attempts it now: one that waits, or one more attempt of one that failed or was cancelled. Administrators. Errors: 42501; 22004; PT404; PT409 it was delivered, or is under way.';
+
+CREATE OR REPLACE FUNCTION platform.cancel_webhook_delivery(delivery uuid) RETURNS boolean
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_cancel_webhook_delivery';
+COMMENT ON FUNCTION platform.cancel_webhook_delivery(uuid) IS
+	'Gives up what is not finished; a request under way may still arrive. False when it was finished. Administrators. Errors: 42501, 22004, PT404.';
+
+CREATE OR REPLACE FUNCTION platform.replay_webhook_delivery(delivery uuid) RETURNS uuid
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_replay_webhook_delivery';
+COMMENT ON FUNCTION platform.replay_webhook_delivery(uuid) IS
+	'Sends an event once more, as a new delivery with the same webhook-id; returns its id. Administrators. Errors: 42501; 22004; PT404; PT409 a delivery of it is not finished.';
+
+CREATE OR REPLACE FUNCTION platform.replay_webhook_events(subscription uuid, "from" timestamptz, "to" timestamptz DEFAULT NULL,
+	states text[] DEFAULT '{failed,cancelled}') RETURNS bigint
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_replay_webhook_events';
+COMMENT ON FUNCTION platform.replay_webhook_events(uuid, timestamptz, timestamptz, text[]) IS
+	'Sends events emitted in [from, to) once more if their last delivery is in one of the states (delivered, failed, cancelled); NULL to: up to now. Returns how many. Administrators. Errors: 42501, 22004, 22023, PT404.';
+
+CREATE OR REPLACE FUNCTION platform.send_test_webhook(subscription uuid, payload jsonb DEFAULT '{"test": true}') RETURNS uuid
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_send_test_webhook';
+COMMENT ON FUNCTION platform.send_test_webhook(uuid, jsonb) IS
+	'Sends one request of type webhook.test, attempted once; returns the delivery''s id. Administrators. Errors: 42501; 22004; PT404; PT409 the subscription is not active.';
+
+CREATE OR REPLACE FUNCTION platform.list_webhook_deliveries(for_organization_id uuid, subscription uuid DEFAULT NULL, state text DEFAULT NULL,
+	"limit" integer DEFAULT 100, before uuid DEFAULT NULL)
+RETURNS TABLE (delivery_id uuid, subscription_id uuid, subscription_name text, event_id uuid, event_type text, replay integer,
+	state text, retrying boolean, attempts integer, max_attempts integer, next_attempt_at timestamptz, response_status integer,
+	response_time_ms integer, last_error text, created_at timestamptz, finished_at timestamptz)
+LANGUAGE sql STABLE PARALLEL RESTRICTED
+AS $$
+SELECT d.id, d.subscription_id, d.subscription_name, d.event_id, d.event_type, d.replay, d.state, d.retrying, d.attempts,
+	d.max_attempts, d.next_attempt_at, d.response_status, d.response_time_ms, d.last_error, d.created_at, d.finished_at
+FROM platform.webhook_subscriptions s
+CROSS JOIN LATERAL (
+	SELECT v.* FROM platform.webhook_delivery_states v
+	WHERE v.subscription_id = s.id AND v.organization_id = s.organization_id
+		AND (list_webhook_deliveries.state IS NULL OR v.state = list_webhook_deliveries.state)
+		AND (list_webhook_deliveries.before IS NULL OR v.event_id < list_webhook_deliveries.before)
+	ORDER BY v.event_id DESC, v.replay DESC LIMIT list_webhook_deliveries."limit") AS d
+WHERE s.organization_id = list_webhook_deliveries.for_organization_id
+	AND (list_webhook_deliveries.subscription IS NULL OR s.id = list_webhook_deliveries.subscription)
+ORDER BY d.event_id DESC, d.subscription_id, d.replay DESC LIMIT list_webhook_deliveries."limit"
+$$;
+COMMENT ON FUNCTION platform.list_webhook_deliveries(uuid, uuid, text, integer, uuid) IS
+	'Deliveries of an organization, newest events first: of one subscription, in one state (pending, held, delivering, delivered, failed, cancelled), of events before one (for the next page). As the caller sees the tables: administrators their organization''s.';
+
+CREATE OR REPLACE FUNCTION platform.webhook_delivery_history(delivery uuid)
+RETURNS TABLE (attempt integer, at timestamptz, outcome text, http_status integer, duration_ms integer, error text, response_body text)
+LANGUAGE sql STABLE PARALLEL RESTRICTED
+AS $$
+SELECT a.attempt, a.created_at, a.outcome, a.http_status, a.duration_ms, a.error, a.response_body
+FROM platform.webhook_attempts a WHERE a.delivery_id = webhook_delivery_history.delivery
+ORDER BY a.created_at
+$$;
+COMMENT ON FUNCTION platform.webhook_delivery_history(uuid) IS
+	'The attempts of a delivery, in their order; duration in milliseconds. As the caller sees the table: administrators their organization''s.';
+
+CREATE OR REPLACE FUNCTION platform.purge_webhooks(batch integer DEFAULT 10000)
+RETURNS TABLE (table_name text, action text, rows bigint, more boolean)
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_purge_webhooks';
+COMMENT ON FUNCTION platform.purge_webhooks(integer) IS
+	'Deletes what is older than organizations keep it, forgets secrets whose overlap is over, makes partitions of the days to come. A row for each table changed: dropped, deleted (at most batch rows), busy; more: call again. For a daily job. Operators. Errors: 42501, 22004, 22023.';
+
+INSERT INTO platform.member_privileges VALUES
+	('function', 'webhooks_enabled(uuid)', 'EXECUTE'),
+	('function', 'retry_webhook_delivery(uuid)', 'EXECUTE'),
+	('function', 'cancel_webhook_delivery(uuid)', 'EXECUTE'),
+	('function', 'replay_webhook_delivery(uuid)', 'EXECUTE'),
+	('function', 'replay_webhook_events(uuid, timestamptz, timestamptz, text[])', 'EXECUTE'),
+	('function', 'send_test_webhook(uuid, jsonb)', 'EXECUTE'),
+	('function', 'list_webhook_deliveries(uuid, uuid, text, integer, uuid)', 'EXECUTE'),
+	('function', 'webhook_delivery_history(uuid)', 'EXECUTE'),
+	('table', 'webhook_delivery_states', 'SELECT'),
+	('table', 'webhook_endpoint_health', 'SELECT'),
+	('table', 'webhook_queue_depth', 'SELECT'),
+	('table', 'webhook_configs', 'SELECT (id, organization_id, user_id, name, url, events, is_active, headers, created_at, updated_at)'),
+	('table', 'webhook_configs', 'INSERT'),
+	('table', 'webhook_configs', 'UPDATE (name, url, events, is_active, secret, headers)'),
+	('table', 'webhook_configs', 'DELETE');
+
 INSERT INTO platform.member_privileges VALUES
 	('table', 'webhook_events', 'SELECT'),
 	('table', 'webhook_event_types', 'SELECT'),

@@ -8,8 +8,14 @@
  *	claim.c			which deliveries a worker gets
  *	endpoint.c		what a claim does with one endpoint
  *	request.c		a delivery as a signed HTTP request
+ *	delivery.c		rows of deliveries, past the executor
  *	complete.c		what became of deliveries
+ *	attempt.c		the log of attempts
  *	schedule.c		when the next attempt is
+ *	trigger.c		the triggers of webhook_subscriptions
+ *	subscriptions.c	subscriptions from SQL: their secrets, pausing
+ *	manage.c		what people do with deliveries
+ *	purge.c			what is deleted when its time is over
  *	arrays.c		arrays as arguments of queries
  *
  * Locks are taken in this order: fan-out, endpoints by subscription id,
@@ -54,10 +60,22 @@ extern void platform_webhook_claim_init(void);
  */
 extern bool platform_webhook_fan_out(TimestampTz now, int limit);
 
+/* Are there events of which no deliveries were made yet? In a query. */
+extern bool platform_webhook_has_new_events(void);
+
+/* Makes the deliveries of one event at once; fan-out finds them there later. */
+extern bool platform_webhook_deliver_event(const pg_uuid_t *id, const pg_uuid_t *organization,
+										   const char *type, TimestampTz now);
+
 /* Makes subscriptions' endpoints due; ids in ascending order. In a query. */
 extern void platform_webhook_make_due(const pg_uuid_t *subscriptions,
 									  const pg_uuid_t *organizations, int count,
 									  TimestampTz due_at);
+
+/* purge.c */
+
+/* Once, from _PG_init. */
+extern void platform_webhook_purge_init(void);
 
 /* request.c */
 

@@ -80,8 +80,58 @@ ON CONFLICT (schema_name, table_name, column_name) DO NOTHING;
 
 SELECT platform.create_log_partitions();
 
+CREATE OR REPLACE VIEW platform.webhook_delivery_states WITH (security_invoker = true) AS
+SELECT d.id, d.organization_id, d.subscription_id, s.name AS subscription_name, d.event_id, d.event_type, d.replay,
+	CASE WHEN d.status = 'pending' AND NOT (s.active AND platform.webhooks_enabled(d.organization_id)) THEN 'held' ELSE d.status END AS state,
+	d.status = 'pending' AND d.attempts > 0 AS retrying,
+	d.attempts, d.max_attempts, CASE WHEN d.status = 'pending' THEN d.next_retry_at END AS next_attempt_at,
+	d.response_status, d.response_time_ms, d.last_error, d.response_body, d.created_at, d.finished_at, d.delivered_at
+FROM platform.webhook_deliveries d
+JOIN platform.webhook_subscriptions s ON s.id = d.subscription_id AND s.organization_id = d.organization_id;
+COMMENT ON VIEW platform.webhook_delivery_states IS
+	'Deliveries with what is to be known of them: held while the subscription is not active or the feature webhooks is off, retrying after a failed attempt.';
+
+CREATE OR REPLACE VIEW platform.webhook_endpoint_health WITH (security_invoker = true) AS
+SELECT s.id AS subscription_id, s.organization_id, s.name, s.url, s.active, s.disabled_reason, e.breaker, e.failures, e.failing_since,
+	e.last_success_at, e.last_failure_at, a.attempts, a.success_rate, a.p50_ms, a.p95_ms, o.oldest_due
+FROM platform.webhook_subscriptions s
+LEFT JOIN platform.webhook_endpoints e ON e.subscription_id = s.id AND e.organization_id = s.organization_id
+CROSS JOIN LATERAL (
+	SELECT count(*) AS attempts,
+		round(count(*) FILTER (WHERE t.outcome = 'delivered') / nullif(count(*), 0)::numeric, 4) AS success_rate,
+		percentile_disc(0.5) WITHIN GROUP (ORDER BY t.duration_ms) AS p50_ms,
+		percentile_disc(0.95) WITHIN GROUP (ORDER BY t.duration_ms) AS p95_ms
+	FROM platform.webhook_attempts t
+	WHERE t.subscription_id = s.id AND t.created_at > now() - interval '1 day' AND t.outcome <> 'stale') AS a
+CROSS JOIN LATERAL (
+	SELECT min(d.next_retry_at) AS oldest_due FROM platform.webhook_deliveries d
+	WHERE d.subscription_id = s.id AND d.finished_at IS NULL AND d.next_retry_at <= now()) AS o;
+COMMENT ON VIEW platform.webhook_endpoint_health IS
+	'How receivers do: attempts of the last 24 hours with their success rate (0 to 1) and median and 95th percentile in milliseconds, failures in a row, the oldest delivery that is due. Attempts are shown to administrators.';
+
+CREATE OR REPLACE VIEW platform.webhook_queue_depth WITH (security_invoker = true) AS
+SELECT s.id AS subscription_id, s.organization_id, s.name, q.pending, q.retrying, q.delivering, q.due,
+	NOT (s.active AND platform.webhooks_enabled(s.organization_id)) AS held, q.oldest
+FROM platform.webhook_subscriptions s
+CROSS JOIN LATERAL (
+	SELECT count(*) FILTER (WHERE d.status = 'pending') AS pending,
+		count(*) FILTER (WHERE d.status = 'pending' AND d.attempts > 0) AS retrying,
+		count(*) FILTER (WHERE d.status = 'delivering') AS delivering,
+		count(*) FILTER (WHERE d.status = 'pending' AND d.next_retry_at <= now()) AS due,
+		min(d.created_at) AS oldest
+	FROM platform.webhook_deliveries d WHERE d.subscription_id = s.id AND d.finished_at IS NULL) AS q;
+COMMENT ON VIEW platform.webhook_queue_depth IS
+	'What waits for each subscription: pending, of these retrying and due; delivering; whether they are held; when the oldest was made.';
+
+CREATE OR REPLACE VIEW platform.webhook_configs WITH (security_invoker = true) AS
+SELECT id, organization_id, created_by AS user_id, name, url, events, active AS is_active, secret, headers, created_at, updated_at
+FROM platform.webhook_subscriptions;
+COMMENT ON VIEW platform.webhook_configs IS
+	'webhook_subscriptions under the name and with the columns of an older schema; can be written.';
+
 -- down
 
+DROP VIEW IF EXISTS platform.webhook_configs, platform.webhook_queue_depth, platform.webhook_endpoint_health, platform.webhook_delivery_states;
 DELETE FROM platform.secret_columns WHERE schema_name = 'platform' AND table_name = 'webhook_subscriptions';
 DROP TRIGGER IF EXISTS webhook_subscriptions_endpoint ON platform.webhook_subscriptions;
 DROP TRIGGER IF EXISTS webhook_subscriptions_check ON platform.webhook_subscriptions;
