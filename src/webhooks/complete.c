@@ -395,20 +395,13 @@ response_text(const bytea *response)
 {
 	int			length = Min((int) VARSIZE_ANY_EXHDR(response), RESPONSE_MAX);
 	char	   *bytes = palloc(length + 1);
-	char	   *converted;
 
 	memcpy(bytes, VARDATA_ANY(response), length);
-	bytes[length] = '\0';
-	/* a character that was cut off */
-	if (VARSIZE_ANY_EXHDR(response) > RESPONSE_MAX)
-		for (int back = 0; back < 4 && length > 0 && (bytes[length - 1] & 0x80) != 0; back++)
-		{
-			bool		first = (bytes[--length] & 0x40) != 0;
-
-			bytes[length] = '\0';
-			if (first)
-				break;
-		}
+	/* not in the middle of a character */
+	if (VARSIZE_ANY_EXHDR(response) > RESPONSE_MAX &&
+		(VARDATA_ANY(response)[length] & 0xc0) == 0x80)
+		while (length > RESPONSE_MAX - 4 && (bytes[--length] & 0xc0) == 0x80)
+			;
 	for (int i = 0; i < length; i++)
 		if (bytes[i] == '\0')
 			bytes[i] = '?';
@@ -416,8 +409,7 @@ response_text(const bytea *response)
 		for (int i = 0; i < length; i++)
 			if ((bytes[i] & 0x80) != 0)
 				bytes[i] = '?';
-	converted = bytes;
-	return cstring_to_text_with_len(converted, length);
+	return cstring_to_text_with_len(bytes, length);
 }
 
 static void

@@ -21,6 +21,20 @@ PG_FUNCTION_INFO_V1(platform_emit_event);
 
 PlatformModule platform_webhooks_module = {.name = "webhooks", .version = 590};
 
+static PlatformQuery find_organization =
+	PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST,
+				   "SELECT 1 FROM platform.organizations WHERE id OPERATOR(pg_catalog.=) $1",
+				   UUIDOID);
+
+void
+platform_webhook_require_organization(const pg_uuid_t *organization)
+{
+	Datum		value = UUIDPGetDatum(organization);
+
+	if (platform_query_run(&find_organization, &value, NULL) == 0)
+		platform_no_such_organization(organization);
+}
+
 static void
 deliver_at_once(const PlatformEvent *event, const pg_uuid_t *id)
 {
@@ -53,10 +67,6 @@ platform_webhooks_init(void)
 Datum
 platform_emit_event(PG_FUNCTION_ARGS)
 {
-	static PlatformQuery find_organization =
-		PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST,
-					   "SELECT 1 FROM platform.organizations WHERE id OPERATOR(pg_catalog.=) $1",
-					   UUIDOID);
 	PlatformEvent event = {0};
 	PlatformEventAnswer answer;
 	pg_uuid_t  *id = palloc(sizeof(pg_uuid_t));
@@ -77,8 +87,7 @@ platform_emit_event(PG_FUNCTION_ARGS)
 	if (platform_caller_is_operator())
 	{
 		platform_query_begin();
-		if (platform_query_run(&find_organization, (Datum[]) {UUIDPGetDatum(event.organization)}, NULL) == 0)
-			platform_no_such_organization(event.organization);
+		platform_webhook_require_organization(event.organization);
 		platform_query_end();
 	}
 	(void) platform_event_emit(&event, &answer);

@@ -198,11 +198,7 @@ INSERT INTO platform.member_privileges VALUES
 	('function', 'webhook_delivery_history(uuid)', 'EXECUTE'),
 	('table', 'webhook_delivery_states', 'SELECT'),
 	('table', 'webhook_endpoint_health', 'SELECT'),
-	('table', 'webhook_queue_depth', 'SELECT'),
-	('table', 'webhook_configs', 'SELECT (id, organization_id, user_id, name, url, events, is_active, headers, created_at, updated_at)'),
-	('table', 'webhook_configs', 'INSERT'),
-	('table', 'webhook_configs', 'UPDATE (name, url, events, is_active, secret, headers)'),
-	('table', 'webhook_configs', 'DELETE');
+	('table', 'webhook_queue_depth', 'SELECT');
 
 INSERT INTO platform.member_privileges VALUES
 	('table', 'webhook_events', 'SELECT'),

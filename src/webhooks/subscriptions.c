@@ -154,6 +154,7 @@ platform_create_webhook_subscription(PG_FUNCTION_ARGS)
 	if (creator != NULL)
 		values[11] = UUIDPGetDatum(creator);
 	platform_query_begin();
+	platform_webhook_require_organization(PG_GETARG_UUID_P(0));
 	platform_query_run(&insert_subscription, values, nulls);
 	platform_query_end();
 

@@ -376,7 +376,8 @@ platform_webhook_require_secret(const char *scheme, const char *secret, size_t l
 				(errcode(ERRCODE_PLATFORM_RULE_VIOLATION),
 				 errmsg("a webhook secret must have %d to %d bytes", SECRET_MIN, SECRET_MAX),
 				 err_generic_string(PG_DIAG_COLUMN_NAME, "secret")));
-	if (!platform_signature_find_scheme(scheme, strlen(scheme), &found))
+	if (!platform_signature_find_scheme(scheme, strlen(scheme), &found) ||
+		found == SIGNATURE_TWILIO || found == SIGNATURE_META)
 		return;					/* the table's constraint says it */
 	key.bytes = palloc(length + 1);
 	memcpy(key.bytes, secret, length);

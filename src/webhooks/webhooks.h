@@ -40,6 +40,11 @@ extern void platform_webhooks_init(void);
 /* Deliveries in one call of claim or complete, at most. */
 #define WEBHOOK_BATCH_MAX	1000
 
+/* emit.c */
+
+/* PT404 unless there is such an organization. In a query. */
+extern void platform_webhook_require_organization(const pg_uuid_t *organization);
+
 /* match.c */
 
 /* A type, "*", or a family: "call.*". */

@@ -127,7 +127,7 @@ CREATE OR REPLACE VIEW platform.webhook_configs WITH (security_invoker = true) A
 SELECT id, organization_id, created_by AS user_id, name, url, events, active AS is_active, secret, headers, created_at, updated_at
 FROM platform.webhook_subscriptions;
 COMMENT ON VIEW platform.webhook_configs IS
-	'webhook_subscriptions under the name and with the columns of an older schema; can be written.';
+	'webhook_subscriptions under the name and with the columns of an older schema; can be written. For operators: it has the secret, encrypted.';
 
 -- down
 
