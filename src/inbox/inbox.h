@@ -89,17 +89,17 @@ typedef struct InboxRow
  */
 extern InboxRow *platform_inbox_pick(const char *source, int count, int *found);
 
-/*
- * Puts aside what must not be processed: events of organizations that are switched
- * off wait, those that have used up their attempts are dead. False for any other.
- */
 typedef enum InboxAside
 {
-	INBOX_OPEN,
+	INBOX_OPEN,					/* it may be processed */
 	INBOX_HELD,
 	INBOX_DEAD
 } InboxAside;
 
+/*
+ * Puts aside what must not be processed: events of organizations that are switched
+ * off wait, those that have used up their attempts are dead.
+ */
 extern InboxAside platform_inbox_put_aside(const InboxRow *row);
 
 /*
