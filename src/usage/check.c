@@ -169,7 +169,7 @@ usage_gate(const pg_uuid_t *organization)
 		const char *why;
 
 		platform_caps_load(&row, &limits);
-		platform_caps_see_now(&limits);
+		platform_caps_see_now(&row, &limits);
 		objection = platform_caps_objection(&limits, USAGE_CALL, 1, &why);
 		if (objection == NULL)
 			open = true;

@@ -177,15 +177,6 @@ platform_caps_plan_name(UsagePlan plan)
 	return plan_names[plan];
 }
 
-UsagePlan
-platform_caps_plan_from_name(const char *name)
-{
-	for (int i = 0; i < lengthof(plan_names); i++)
-		if (strcmp(plan_names[i], name) == 0)
-			return (UsagePlan) i;
-	elog(ERROR, "unknown plan status \"%s\"", name);
-}
-
 int64
 platform_caps_total(const UsageLimits *limits, UsageKind kind)
 {
@@ -213,8 +204,7 @@ platform_caps_evaluate(UsageLimits *limits)
 			limits->state[kind] = USAGE_HARD;
 		else
 			limits->state[kind] = used >= total * limits->soft_percent ? USAGE_SOFT : USAGE_UNDER;
-		limits->stopped[kind] = limits->state[kind] == USAGE_HARD &&
-			strcmp(limits->action, "block") == 0;
+		limits->stopped[kind] = limits->state[kind] == USAGE_HARD && limits->blocks;
 	}
 }
 
@@ -230,7 +220,7 @@ platform_caps_objection(const UsageLimits *limits, UsageKind kind, int64 amount,
 		*why = "FORCED";
 	else if (platform_caps_remaining(limits, kind) >= amount)
 		return NULL;
-	else if (strcmp(limits->action, "block") != 0)
+	else if (!limits->blocks)
 		*why = "OVERAGE";
 	else if (platform_caps_total(limits, kind) > 0 || limits->plan == PLAN_ACTIVE)
 		return "HARD_STOP";
@@ -279,14 +269,19 @@ get_bool(const PlatformRow *row, int column)
 	return DatumGetBool(platform_row_get(row, column, &isnull));
 }
 
+/* Words of a CHECK are told apart by their first letter. */
+static char
+get_letter(const PlatformRow *row, int column)
+{
+	bool		isnull;
+
+	return *VARDATA_ANY(DatumGetTextPP(platform_row_get(row, column, &isnull)));
+}
+
 static UsageState
 get_state(const PlatformRow *row, int column)
 {
-	bool		isnull;
-	text	   *name = DatumGetTextPP(platform_row_get(row, column, &isnull));
-
-	/* under, soft, hard: told apart by their first letter */
-	switch (*VARDATA_ANY(name))
+	switch (get_letter(row, column))
 	{
 		case 'u':
 			return USAGE_UNDER;
@@ -295,6 +290,27 @@ get_state(const PlatformRow *row, int column)
 		default:
 			return USAGE_HARD;
 	}
+}
+
+static UsagePlan
+get_plan(const PlatformRow *row, int column)
+{
+	switch (get_letter(row, column))
+	{
+		case 'n':
+			return PLAN_NONE;
+		case 'a':
+			return PLAN_ACTIVE;
+		default:
+			return PLAN_ENDED;
+	}
+}
+
+static void
+load_texts(const PlatformRow *row, UsageLimits *limits)
+{
+	limits->tier = get_text(row, L_TIER);
+	limits->timezone = get_text(row, L_TIMEZONE);
 }
 
 void
@@ -325,17 +341,16 @@ platform_caps_load(const PlatformRow *row, UsageLimits *limits)
 	limits->stopped[USAGE_SMS] = get_bool(row, L_SMS_STOPPED);
 	limits->soft_percent = get_int32(row, L_SOFT);
 	limits->hard_percent = get_int32(row, L_HARD);
-	limits->action = get_text(row, L_ACTION);
+	limits->blocks = get_letter(row, L_ACTION) == 'b';
 	limits->force_pause = get_bool(row, L_FORCE_PAUSE);
 	limits->force_resume = get_bool(row, L_FORCE_RESUME);
 	limits->force_until = platform_row_get_int64(row, L_FORCE_UNTIL, DT_NOBEGIN);
-	limits->tier = get_text(row, L_TIER);
+	limits->tier = limits->timezone = NULL;
 	limits->has_snapshot = get_uuid(row, L_SNAPSHOT, &limits->snapshot);
 	limits->tier_since = platform_row_get_int64(row, L_TIER_SINCE, DT_NOBEGIN);
 	limits->anchor = platform_row_get_int64(row, L_ANCHOR, 0);
 	limits->step = *DatumGetIntervalP(platform_row_get(row, L_STEP, &isnull));
-	limits->timezone = get_text(row, L_TIMEZONE);
-	limits->plan = platform_caps_plan_from_name(get_text(row, L_PLAN));
+	limits->plan = get_plan(row, L_PLAN);
 	limits->plan_ends_at = platform_row_get_int64(row, L_PLAN_ENDS_AT, DT_NOEND);
 	limits->has_subscription = get_uuid(row, L_SUBSCRIPTION, &limits->subscription);
 	limits->now = Max(GetCurrentTimestamp(), limits->period_start);
@@ -478,8 +493,10 @@ platform_caps_open_read(PlatformRow *row)
  * was set aside and is over not counted.
  */
 void
-platform_caps_see_now(UsageLimits *limits)
+platform_caps_see_now(const PlatformRow *row, UsageLimits *limits)
 {
+	if (platform_caps_is_over(limits))
+		load_texts(row, limits);
 	while (platform_caps_is_over(limits))
 		(void) platform_caps_roll(limits, NULL);
 	if (limits->reserved > 0 && limits->reserved_until <= limits->now)
@@ -496,7 +513,7 @@ platform_caps_look(PlatformRow *row, const pg_uuid_t *organization, const pg_uui
 	if (!platform_row_find(row, keys))
 		return false;
 	platform_caps_load(row, limits);
-	platform_caps_see_now(limits);
+	platform_caps_see_now(row, limits);
 	return true;
 }
 
@@ -578,6 +595,7 @@ platform_caps_change(UsageChange *change, const pg_uuid_t *organization, const p
 		change->locked = lock;
 		change->lock_wanted = false;
 		platform_caps_load(&change->row, limits);
+		load_texts(&change->row, limits);
 		if (platform_caps_is_over(limits))
 		{
 			lock = !roll(change) || lock;

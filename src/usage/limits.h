@@ -41,11 +41,11 @@ typedef struct UsageLimits
 	bool		stopped[USAGE_KINDS];
 	int			soft_percent;
 	int			hard_percent;
-	const char *action;
+	bool		blocks;			/* limit_action is block */
 	bool		force_pause;
 	bool		force_resume;
 	TimestampTz force_until;
-	const char *tier;			/* or NULL */
+	const char *tier;			/* or NULL, as when it was not loaded */
 	bool		has_snapshot;
 	pg_uuid_t	snapshot;
 	TimestampTz tier_since;
@@ -82,7 +82,6 @@ extern void platform_caps_evaluate(UsageLimits *limits);
 
 extern const char *platform_caps_state_name(UsageState state);
 extern const char *platform_caps_plan_name(UsagePlan plan);
-extern UsagePlan platform_caps_plan_from_name(const char *name);
 
 /*
  * Why so much more may not be used, a constant in capitals; NULL while it may, and
@@ -98,9 +97,9 @@ extern const char *platform_caps_objection(const UsageLimits *limits, UsageKind 
 extern bool platform_caps_look(PlatformRow *row, const pg_uuid_t *organization,
 								const pg_uuid_t *user, UsageLimits *limits);
 
-/* Takes a row found into memory, of any customer; and makes it that of now. */
+/* Takes a row found into memory, of any customer, but for its texts; and makes it that of now. */
 extern void platform_caps_load(const PlatformRow *row, UsageLimits *limits);
-extern void platform_caps_see_now(UsageLimits *limits);
+extern void platform_caps_see_now(const PlatformRow *row, UsageLimits *limits);
 
 extern void platform_caps_open_read(PlatformRow *row);
 

@@ -39,7 +39,7 @@ find_customer(const pg_uuid_t *organization, int64 segments, pg_uuid_t *customer
 		const char *objection;
 
 		platform_caps_load(&row, &limits);
-		platform_caps_see_now(&limits);
+		platform_caps_see_now(&row, &limits);
 		objection = platform_caps_shortage(&limits, segments);
 		if (objection != NULL && strcmp(objection, "NO_PLAN") == 0)
 			continue;

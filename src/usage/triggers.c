@@ -222,7 +222,7 @@ platform_keep_usage_limits(PG_FUNCTION_ARGS)
 	limits.grace[USAGE_CALL] = number(trigger, row, "grace_seconds");
 	limits.soft_percent = percent(trigger, row, "soft_limit_threshold");
 	limits.hard_percent = percent(trigger, row, "hard_limit_threshold");
-	limits.action = TextDatumGetCString(action);
+	limits.blocks = strcmp(TextDatumGetCString(action), "block") == 0;
 	platform_caps_evaluate(&limits);
 
 	for (int i = 0; i < lengthof(names); i++)

@@ -35,36 +35,49 @@ q "INSERT INTO platform.users (id, email) SELECT pg_catalog.format('be000000-000
 		END IF;
 	END \$\$" \
 	"CREATE FUNCTION plain_check(org uuid, usr uuid, OUT allowed boolean, OUT reason text, OUT limit_state text, OUT remaining_seconds bigint, OUT remaining_sms bigint,
-		OUT resets_at timestamptz, OUT sms_allowed boolean, OUT sms_reason text) LANGUAGE plpgsql STABLE AS \$\$
+		OUT resets_at timestamptz, OUT sms_allowed boolean, OUT sms_reason text, OUT sms_limit_state text, OUT used_seconds bigint, OUT limit_seconds bigint,
+		OUT used_sms bigint, OUT limit_sms bigint) LANGUAGE plpgsql STABLE AS \$\$
 	DECLARE
 		l plain_limits;
 		t platform.usage_tiers;
-		total bigint;
+		forced boolean;
 	BEGIN
 		IF NOT (platform.is_operator() OR platform.current_organization_id() = org AND (platform.current_user_id() = usr OR platform.is_admin())) THEN
 			RAISE insufficient_privilege;
 		END IF;
 		SELECT * INTO l FROM plain_limits WHERE organization_id = org AND user_id = usr;
 		IF NOT FOUND THEN allowed := false; reason := 'NO_PLAN'; RETURN; END IF;
-		IF now() >= l.period_end THEN
+		WHILE clock_timestamp() >= l.period_end LOOP
 			SELECT * INTO t FROM platform.usage_tiers WHERE tier = l.tier;
 			l.rollover_seconds := greatest(0, least(l.call_cap_seconds + l.rollover_seconds - l.call_used_seconds, l.call_cap_seconds));
 			l.call_used_seconds := 0;
 			l.call_cap_seconds := t.call_cap_seconds;
 			l.period_end := l.period_end + l.period_step;
+		END LOOP;
+		IF l.sms_reserved > 0 AND l.sms_reserved_until <= clock_timestamp() THEN
+			SELECT coalesce(sum(segments), 0) INTO l.sms_reserved FROM platform.sms_reservations
+			WHERE organization_id = org AND user_id = usr AND status = 'open' AND expires_at > clock_timestamp();
 		END IF;
-		total := l.call_cap_seconds + l.call_credit + l.rollover_seconds + l.grace_seconds;
-		remaining_seconds := greatest(0, total - l.call_used_seconds);
-		remaining_sms := greatest(0, l.sms_cap + l.sms_credit - l.sms_used - l.sms_reserved);
-		limit_state := CASE WHEN l.call_used_seconds >= total THEN 'hard' WHEN l.call_used_seconds * 100 >= total * l.soft_limit_threshold THEN 'soft' ELSE 'under' END;
+		used_seconds := l.call_used_seconds;
+		limit_seconds := l.call_cap_seconds + l.call_credit + l.rollover_seconds + l.grace_seconds;
+		remaining_seconds := greatest(0, limit_seconds * l.hard_limit_threshold / 100 - used_seconds);
+		limit_state := CASE WHEN used_seconds * 100 >= limit_seconds * l.hard_limit_threshold THEN 'hard'
+			WHEN used_seconds * 100 >= limit_seconds * l.soft_limit_threshold THEN 'soft' ELSE 'under' END;
+		used_sms := l.sms_used;
+		limit_sms := l.sms_cap + l.sms_credit;
+		remaining_sms := greatest(0, limit_sms * l.hard_limit_threshold / 100 - used_sms - l.sms_reserved);
+		sms_limit_state := CASE WHEN used_sms * 100 >= limit_sms * l.hard_limit_threshold THEN 'hard'
+			WHEN used_sms * 100 >= limit_sms * l.soft_limit_threshold THEN 'soft' ELSE 'under' END;
 		resets_at := l.period_end;
-		IF l.force_pause AND l.force_until > now() THEN allowed := false; reason := 'PAUSED'; sms_allowed := false; sms_reason := 'PAUSED';
-		ELSE
-			allowed := remaining_seconds > 0;
-			reason := CASE WHEN allowed THEN 'OK' ELSE 'HARD_STOP' END;
-			sms_allowed := remaining_sms > 0;
-			sms_reason := CASE WHEN sms_allowed THEN 'OK' ELSE 'HARD_STOP' END;
-		END IF;
+		forced := l.force_until > clock_timestamp();
+		reason := CASE WHEN l.force_pause AND forced THEN 'PAUSED' WHEN l.force_resume AND forced THEN 'FORCED' WHEN remaining_seconds > 0 THEN 'OK'
+			WHEN l.limit_action <> 'block' THEN 'OVERAGE' WHEN limit_seconds > 0 OR l.plan_status = 'active' THEN 'HARD_STOP'
+			WHEN l.plan_status = 'none' THEN 'NO_PLAN' ELSE 'PLAN_ENDED' END;
+		allowed := reason IN ('OK', 'FORCED', 'OVERAGE');
+		sms_reason := CASE WHEN l.force_pause AND forced THEN 'PAUSED' WHEN l.force_resume AND forced THEN 'FORCED' WHEN remaining_sms > 0 THEN 'OK'
+			WHEN l.limit_action <> 'block' THEN 'OVERAGE' WHEN limit_sms > 0 OR l.plan_status = 'active' THEN 'HARD_STOP'
+			WHEN l.plan_status = 'none' THEN 'NO_PLAN' ELSE 'PLAN_ENDED' END;
+		sms_allowed := sms_reason IN ('OK', 'FORCED', 'OVERAGE');
 	END \$\$" \
 	"VACUUM ANALYZE platform.usage_limits, plain_limits" "CHECKPOINT"
 
@@ -95,5 +108,5 @@ bench_title "check_usage(), a call"
 ROWS=20000
 BENCH_PREAMBLE="CREATE TEMP TABLE asked AS SELECT user_id FROM platform.usage_limits ORDER BY md5(user_id::text) LIMIT $ROWS; ANALYZE asked;"
 bench_sql 5 "$ROWS" \
-	"check_usage()" "SELECT count(c.remaining_seconds) FROM asked, LATERAL platform.check_usage('$org', user_id) c" \
-	"the same in PL/pgSQL" "SELECT count(c.remaining_seconds) FROM asked, LATERAL plain_check('$org', user_id) c"
+	"check_usage()" "SELECT count(platform.check_usage('$org', user_id)) FROM asked" \
+	"the same in PL/pgSQL" "SELECT count(plain_check('$org', user_id)) FROM asked"
