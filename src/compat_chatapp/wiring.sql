@@ -1,5 +1,5 @@
 -- migration 900 compat_chatapp: the tables under the names of schema chatapp
--- requires: tenants capabilities
+-- requires: tenants capabilities calls credentials
 -- optional
 
 -- up
@@ -58,9 +58,42 @@ CREATE OR REPLACE RULE ai_models_insert AS ON INSERT TO chatapp.ai_models DO INS
 		audio_cost_per_second_output, context_window, max_output_tokens, is_active,
 		created_at, updated_at, deleted_at;
 
+CREATE OR REPLACE VIEW chatapp.integration_accounts WITH (security_invoker = true) AS
+SELECT id, organization_id AS company_id, account_type, account_name, description, credentials,
+	access_token, refresh_token, token_expires_at, webhook_url, webhook_secret, status, is_active,
+	last_error, last_error_at, last_verified_at, created_at, updated_at, deleted_at
+FROM platform.integration_accounts;
+COMMENT ON VIEW chatapp.integration_accounts IS
+	'platform.integration_accounts under older names; secrets written here are encrypted.';
+
+CREATE OR REPLACE VIEW chatapp.conversations WITH (security_invoker = true) AS
+SELECT id, organization_id AS company_id, chatbot_id, end_user_id, channel, status, subject,
+	metadata, closed_at, created_at, updated_at, deleted_at
+FROM platform.conversations;
+COMMENT ON VIEW chatapp.conversations IS 'platform.conversations under older names.';
+
+CREATE OR REPLACE VIEW chatapp.calls WITH (security_invoker = true) AS
+SELECT id, organization_id AS company_id, chatbot_id, conversation_id, end_user_id,
+	integration_account_id, source, direction, status, call_sid, from_number, to_number,
+	started_at, answered_at, ended_at, duration, recording_url, transcript_url, transcribed_at,
+	ai_provider, model_id, summary, notes, call_quality, sentiment_score, error_message,
+	error_code, end_reason, created_at, updated_at, deleted_at
+FROM platform.calls;
+COMMENT ON VIEW chatapp.calls IS 'platform.calls under older names.';
+
+CREATE OR REPLACE VIEW chatapp.call_transcripts WITH (security_invoker = true) AS
+SELECT id, call_id, organization_id AS company_id, role, content, start_time, end_time, duration,
+	audio_url, confidence, metadata, created_at
+FROM platform.call_transcripts;
+COMMENT ON VIEW chatapp.call_transcripts IS 'platform.call_transcripts under older names.';
+
 -- down
 
 -- The schema stays: it may hold what is not ours.
+DROP VIEW IF EXISTS chatapp.call_transcripts;
+DROP VIEW IF EXISTS chatapp.calls;
+DROP VIEW IF EXISTS chatapp.conversations;
+DROP VIEW IF EXISTS chatapp.integration_accounts;
 DROP VIEW IF EXISTS chatapp.ai_models;
 DROP VIEW IF EXISTS chatapp.chatbots;
 DROP VIEW IF EXISTS chatapp.chatbot_packages;
@@ -70,7 +103,8 @@ DROP VIEW IF EXISTS chatapp.companies;
 -- checks
 
 -- check: the views are there and act as their callers
-SELECT t.name FROM (VALUES ('companies'), ('users'), ('chatbot_packages'), ('chatbots'), ('ai_models')) AS t (name)
+SELECT t.name FROM (VALUES ('companies'), ('users'), ('chatbot_packages'), ('chatbots'), ('ai_models'),
+	('integration_accounts'), ('conversations'), ('calls'), ('call_transcripts')) AS t (name)
 WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c
 	WHERE c.oid = pg_catalog.to_regclass('chatapp.' || t.name) AND c.relkind = 'v'
 		AND 'security_invoker=true' = ANY (c.reloptions));

@@ -53,6 +53,20 @@ SELECT (SELECT COUNT(*) FROM chatapp.chatbot_packages WHERE enable_chat IS NULL)
 -- avatars of any length
 UPDATE chatapp.users SET avatar_url = repeat('x', 10000) WHERE email = 'compat@chatapp.example';
 SELECT email, role, status, length(avatar_url) FROM chatapp.users WHERE length(avatar_url) > 400;
+-- accounts with their secrets encrypted, calls with their states and transcripts
+INSERT INTO chatapp.integration_accounts (company_id, account_type, account_name, credentials)
+VALUES (:one, 'twilio', 'Compat account', '{"accountSid": "AC1", "authToken": "in clear", "phoneNumber": "+15550100"}');
+SELECT credentials ->> 'accountSid' AS sid, credentials::text LIKE '%in clear%' AS leaked FROM chatapp.integration_accounts WHERE company_id = :one;
+INSERT INTO chatapp.conversations (company_id, subject) VALUES (:one, 'Compat talk');
+INSERT INTO chatapp.calls (id, company_id, source, status) VALUES ('c4a7a900-0000-4000-8000-0000000000d1', :one, 'web', 'ringing');
+UPDATE chatapp.calls SET status = 'in_progress' WHERE id = 'c4a7a900-0000-4000-8000-0000000000d1';
+INSERT INTO chatapp.call_transcripts (call_id, company_id, role, content, start_time, end_time, duration)
+VALUES ('c4a7a900-0000-4000-8000-0000000000d1', :one, 'user', 'hello', 0, 900, 900);
+SELECT status, answered_at IS NOT NULL AS answered, content, c.duration
+FROM chatapp.calls c JOIN chatapp.call_transcripts t ON t.call_id = c.id WHERE c.company_id = :one;
+SAVEPOINT t;
+UPDATE chatapp.calls SET status = 'ringing' WHERE id = 'c4a7a900-0000-4000-8000-0000000000d1';
+ROLLBACK TO t;
 -- no right that the caller has not on the tables
 GRANT USAGE ON SCHEMA chatapp TO platform_test_member;
 GRANT SELECT ON chatapp.chatbots TO platform_test_member;
