@@ -130,7 +130,8 @@ CREATE TABLE IF NOT EXISTS platform.leads (
 CREATE INDEX IF NOT EXISTS leads_organization_id_created_at_idx ON platform.leads (organization_id, created_at DESC);
 CREATE INDEX IF NOT EXISTS leads_organization_id_status_created_at_idx ON platform.leads (organization_id, status, created_at DESC);
 CREATE INDEX IF NOT EXISTS leads_organization_id_phone_created_at_idx ON platform.leads (organization_id, phone, created_at DESC);
-CREATE INDEX IF NOT EXISTS leads_phone_created_at_idx ON platform.leads (phone, created_at DESC) WHERE phone IS NOT NULL;
+CREATE INDEX IF NOT EXISTS leads_phone_created_at_organization_id_idx
+	ON platform.leads (phone, created_at DESC) INCLUDE (organization_id) WHERE phone IS NOT NULL;
 CREATE INDEX IF NOT EXISTS leads_user_id_idx ON platform.leads (user_id);
 CREATE INDEX IF NOT EXISTS leads_owner_id_created_at_idx ON platform.leads (owner_id, created_at DESC);
 COMMENT ON TABLE platform.leads IS

@@ -18,6 +18,7 @@
 #include "core/error.h"
 #include "core/identity.h"
 #include "core/query.h"
+#include "core/result.h"
 #include "core/timezone.h"
 #include "messaging/messaging.h"
 
@@ -322,5 +323,5 @@ platform_run_sms_automation(PG_FUNCTION_ARGS)
 	values[0] = Int32GetDatum(queued);
 	values[1] = Int32GetDatum(skipped);
 	values[2] = Int32GetDatum(postponed);
-	return platform_sms_return(fcinfo, values, nulls);
+	return platform_return_row(fcinfo, values, nulls);
 }

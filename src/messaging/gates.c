@@ -21,6 +21,7 @@
 #include "core/guard.h"
 #include "core/identity.h"
 #include "core/query.h"
+#include "core/result.h"
 #include "core/timezone.h"
 #include "core/touch.h"
 #include "messaging/messaging.h"
@@ -249,7 +250,7 @@ platform_may_send_sms(PG_FUNCTION_ARGS)
 	if (reason == NULL && due > at)
 		reason = "QUIET_HOURS";
 	values[1] = platform_sms_text_or_null(reason, &nulls[1]);
-	return platform_sms_return(fcinfo, values, nulls);
+	return platform_return_row(fcinfo, values, nulls);
 }
 
 PG_FUNCTION_INFO_V1(platform_check_sms_settings);

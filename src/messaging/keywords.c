@@ -17,6 +17,7 @@
 #include "core/argument.h"
 #include "core/cache.h"
 #include "core/query.h"
+#include "core/result.h"
 #include "messaging/messaging.h"
 
 #define PHRASE_BYTES	128
@@ -362,5 +363,5 @@ platform_classify_sms_keyword(PG_FUNCTION_ARGS)
 	platform_sms_classify(VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body), &class);
 	values[0] = platform_sms_text_or_null(platform_sms_keyword_name(class.keyword), &nulls[0]);
 	values[1] = NumericGetDatum(int64_div_fast_to_numeric(class.confidence, 2));
-	return platform_sms_return(fcinfo, values, nulls);
+	return platform_return_row(fcinfo, values, nulls);
 }

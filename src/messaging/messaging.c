@@ -4,9 +4,7 @@
  */
 #include "core/platform.h"
 
-#include "access/htup_details.h"
 #include "common/hashfn.h"
-#include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -104,16 +102,6 @@ platform_sms_word(FunctionCallInfo fcinfo, int argument, const char *name,
 	for (int i = 0; words[i] != NULL; i++)
 		appendStringInfo(&list, "%s%s", i == 0 ? "" : words[i + 1] == NULL ? " or " : ", ", words[i]);
 	platform_sms_bad_argument(psprintf("%s must be %s", name, list.data));
-}
-
-Datum
-platform_sms_return(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
-{
-	TupleDesc	tupdesc;
-
-	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(tupdesc), values, nulls));
 }
 
 Datum

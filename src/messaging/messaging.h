@@ -61,8 +61,6 @@ pg_noreturn extern void platform_sms_bad_argument(const char *message);
 extern char *platform_sms_word(FunctionCallInfo fcinfo, int argument, const char *name,
 							   const char *const *words);
 
-extern Datum platform_sms_return(FunctionCallInfo fcinfo, Datum *values, bool *nulls);
-
 /* An argument of a query. */
 extern Datum platform_sms_text_or_null(const char *value, bool *isnull);
 

@@ -21,6 +21,7 @@
 #include "core/argument.h"
 #include "core/identity.h"
 #include "core/query.h"
+#include "core/result.h"
 #include "core/row.h"
 #include "core/uuid7.h"
 #include "messaging/messaging.h"
@@ -630,5 +631,5 @@ platform_receive_sms(PG_FUNCTION_ARGS)
 	values[4] = platform_sms_text_or_null(in.keyword, &nulls[4]);
 	values[5] = platform_sms_text_or_null(in.reply, &nulls[5]);
 	values[6] = BoolGetDatum(duplicate);
-	return platform_sms_return(fcinfo, values, nulls);
+	return platform_return_row(fcinfo, values, nulls);
 }

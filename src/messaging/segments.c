@@ -13,6 +13,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
+#include "core/result.h"
 #include "messaging/messaging.h"
 
 #define GSM_SINGLE	160
@@ -104,5 +105,5 @@ platform_sms_segments(PG_FUNCTION_ARGS)
 	values[0] = Int32GetDatum(size.segments);
 	values[1] = CStringGetTextDatum(size.encoding);
 	values[2] = Int32GetDatum(size.units);
-	return platform_sms_return(fcinfo, values, nulls);
+	return platform_return_row(fcinfo, values, nulls);
 }

@@ -19,6 +19,7 @@
 #include "core/gate.h"
 #include "core/identity.h"
 #include "core/query.h"
+#include "core/result.h"
 #include "core/row.h"
 #include "core/timezone.h"
 #include "core/try.h"
@@ -329,5 +330,5 @@ platform_send_sms(PG_FUNCTION_ARGS)
 	values[4] = TimestampTzGetDatum(answer.send_after);
 	values[5] = BoolGetDatum(answer.created);
 	nulls[5] = false;
-	return platform_sms_return(fcinfo, values, nulls);
+	return platform_return_row(fcinfo, values, nulls);
 }
