@@ -17,6 +17,7 @@
 #include "core/error.h"
 #include "core/guard.h"
 #include "core/identity.h"
+#include "core/result.h"
 #include "usage/billing.h"
 #include "usage/usage.h"
 
@@ -251,5 +252,5 @@ platform_resolve_billing_dispute(PG_FUNCTION_ARGS)
 	for (int i = 0; i < 3; i++)
 		result[i] = platform_row_datum_copy(0, i + 1, &isnull[i]);
 	platform_query_end();
-	return platform_caps_return(fcinfo, result, isnull);
+	return platform_return_row(fcinfo, result, isnull);
 }

@@ -24,6 +24,7 @@
 #include "core/argument.h"
 #include "core/error.h"
 #include "core/identity.h"
+#include "core/result.h"
 #include "usage/billing.h"
 #include "usage/usage.h"
 
@@ -304,7 +305,7 @@ platform_generate_billing_line_items(PG_FUNCTION_ARGS)
 	values[2] = Int64GetDatum(platform_row_int64(0, 2));
 	values[3] = platform_row_datum_copy(0, 3, &nulls[3]);
 	platform_query_end();
-	return platform_caps_return(fcinfo, values, nulls);
+	return platform_return_row(fcinfo, values, nulls);
 }
 
 /*

@@ -6,7 +6,7 @@
 ALTER TABLE platform.usage_periods ADD COLUMN IF NOT EXISTS billed_at timestamptz;
 COMMENT ON COLUMN platform.usage_periods.billed_at IS
 	'When its line items were last made; NULL: never.';
-CREATE INDEX IF NOT EXISTS usage_periods_period_end_idx1
+CREATE INDEX IF NOT EXISTS usage_periods_period_end_id_idx
 	ON platform.usage_periods (period_end, id) WHERE closed_at IS NOT NULL AND (billed_at IS NULL OR rebill_at IS NOT NULL);
 
 -- What a customer pays for a period, beside its plan. Rows are only added: what
@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS platform.billing_line_items (
 	dispute_id uuid,
 	created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
 	CONSTRAINT billing_line_items_pkey PRIMARY KEY (id, organization_id),
-	CONSTRAINT billing_line_items_billing_period_id_organization_id_event_key
+	CONSTRAINT billing_line_items_billing_period_id_organization_id_event__key
 		UNIQUE NULLS NOT DISTINCT (billing_period_id, organization_id, event_type, tier_snapshot_id, revision, line_kind),
 	CONSTRAINT billing_line_items_event_type_check CHECK (event_type IN ('call', 'sms', 'overage_minutes', 'overage_sms')),
 	CONSTRAINT billing_line_items_line_kind_check CHECK (line_kind IN ('usage', 'adjustment', 'credit')),

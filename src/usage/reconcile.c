@@ -24,6 +24,7 @@
 #include "core/argument.h"
 #include "core/error.h"
 #include "core/identity.h"
+#include "core/result.h"
 #include "usage/billing.h"
 #include "usage/usage.h"
 
@@ -317,7 +318,7 @@ platform_reconcile_usage(PG_FUNCTION_ARGS)
 	go_on(&run, values, nulls);
 	platform_query_end();
 	tell_if_completed(&run, values);
-	return platform_caps_return(fcinfo, values, nulls);
+	return platform_return_row(fcinfo, values, nulls);
 }
 
 /*
@@ -350,5 +351,5 @@ platform_resume_reconciliation(PG_FUNCTION_ARGS)
 	go_on(&run, values, nulls);
 	platform_query_end();
 	tell_if_completed(&run, values);
-	return platform_caps_return(fcinfo, values + 1, nulls + 1);
+	return platform_return_row(fcinfo, values + 1, nulls + 1);
 }
