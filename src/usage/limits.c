@@ -622,6 +622,12 @@ platform_caps_change(UsageChange *change, const pg_uuid_t *organization, const p
 }
 
 bool
+platform_caps_nothing(UsageChange *change, void *arg)
+{
+	return false;
+}
+
+bool
 platform_caps_create(const pg_uuid_t *organization, const pg_uuid_t *user, const TimestampTz *start,
 					 const char *tier)
 {

@@ -130,6 +130,9 @@ extern bool platform_caps_change(UsageChange *change, const pg_uuid_t *organizat
 								  const pg_uuid_t *user, bool lock, UsageBody body, void *arg);
 extern bool platform_caps_wants_lock(UsageChange *change);
 
+/* A body that changes nothing: a period that is over is rolled, and change->limits are there. */
+extern bool platform_caps_nothing(UsageChange *change, void *arg);
+
 /*
  * Gives a customer limits if it has none; true when it did. start NULL: the
  * first period begins now; tier NULL: without a plan. PT404 no such organization

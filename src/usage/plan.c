@@ -226,13 +226,6 @@ platform_apply_tier(PG_FUNCTION_ARGS)
 	return platform_caps_return_plan(fcinfo, &change.limits, is_new || application.changed);
 }
 
-/* The roll is all there is to do. */
-static bool
-nothing_body(UsageChange *change, void *arg)
-{
-	return false;
-}
-
 /*
  * platform.roll_usage_periods(batch integer DEFAULT 1000) RETURNS bigint
  *
@@ -271,7 +264,7 @@ platform_roll_usage_periods(PG_FUNCTION_ARGS)
 	/* In one order, so that two of these do not wait for each other in a circle. */
 	platform_caps_open(&change);
 	for (uint64 i = 0; i < count; i++)
-		if (platform_caps_change(&change, &due[2 * i], &due[2 * i + 1], false, nothing_body, NULL))
+		if (platform_caps_change(&change, &due[2 * i], &due[2 * i + 1], false, platform_caps_nothing, NULL))
 			rolled++;
 	platform_caps_close(&change);
 	PG_RETURN_INT64(rolled);

@@ -111,12 +111,6 @@ credit_body(UsageChange *change, void *arg)
 	return true;
 }
 
-static bool
-nothing_body(UsageChange *change, void *arg)
-{
-	return false;
-}
-
 /*
  * platform.apply_top_up(organization_id uuid, user_id uuid, package text, payment_id text,
  *		provider text DEFAULT 'stripe')
@@ -158,7 +152,7 @@ platform_apply_top_up(PG_FUNCTION_ARGS)
 
 	platform_caps_open(&change);
 	(void) platform_caps_change(&change, organization, user, false,
-								first ? credit_body : nothing_body, &top_up);
+								first ? credit_body : platform_caps_nothing, &top_up);
 	platform_caps_evaluate(&change.limits);
 	platform_caps_close(&change);
 
