@@ -61,6 +61,16 @@ sub fill_tables
 			SELECT '70000000-0000-4000-8000-000000000001', id, 'failed', decode(repeat('ab', 32), 'hex'), now() FROM platform.users LIMIT 1;
 		INSERT INTO platform.dialer_queue (organization_id, to_number, status, lease_id, lease_until)
 			VALUES ('70000000-0000-4000-8000-000000000001', '+15550100', 'claimed', platform.uuid7(), '2020-01-01')});
+	# events, one with a key, and a delivery on its way
+	$run->(q{
+		SELECT platform.unlock(decode(repeat('5a', 32), 'hex'));
+		INSERT INTO platform.webhook_subscriptions (organization_id, name, url, secret, events)
+			VALUES ('70000000-0000-4000-8000-000000000001', 'CRM', 'https://example.com/hook', 'sixteen or more characters', '{call.*}');
+		SELECT platform.emit_event('70000000-0000-4000-8000-000000000001', 'call.completed', '{"n": 1}', 'key'),
+			platform.emit_event('70000000-0000-4000-8000-000000000001', 'call.failed')});
+	$run->(q{
+		SELECT platform.unlock(decode(repeat('5a', 32), 'hex'));
+		SELECT platform.complete_webhook_delivery(delivery_id, lease_id, 500) FROM platform.claim_webhook_deliveries(1)});
 	return;
 }
 
