@@ -38,11 +38,18 @@ SELECT version, module, action FROM platform.install();
 SELECT * FROM platform.load_demo_data();
 SQL
 
+if ! nm -D "$("$PG_CONFIG" --pkglibdir)/platform.so" | grep platform_sender_main >/dev/null; then
+	say "the library was built without libcurl: no webhooks will be sent"
+elif ! receiver_start "$dir"; then
+	say "node 18 or newer is missing: no webhooks will be sent"
+fi
+
 grep -H '^-- tour [0-9]' src/*/tour*.sql | sed 's/^\([^:]*\):-- tour \([0-9]*\) \(.*\)/\2\t\1\t\3/' | sort -n |
 	while IFS=$'\t' read -r _ file title; do
 		heading "$title"
 		run <"$file"
 	done
+receiver_stop
 
 trap - EXIT
 if command -v psql >/dev/null; then psql=psql; fi

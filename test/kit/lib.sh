@@ -95,3 +95,24 @@ build_and_install() {
 	fi
 	rm -f "$log"
 }
+
+# receiver_start DIR: a receiver of webhooks (test/peers/receiver.mjs), which notes in
+# DIR what it gets. Exports RECEIVER_PORT, RECEIVER_LOG and RECEIVER_SECRETS; fails
+# where there is no node. It ends with receiver_stop, or with this script.
+receiver_start() {
+	local node
+	node=$(node --version 2>/dev/null | sed -n 's/^v\([0-9]*\)\..*/\1/p')
+	[ "${node:-0}" -ge 18 ] || return 1
+	mkfifo "$1/receiver_input"
+	node test/peers/receiver.mjs --log "$1/receiver_log" --secrets "$1/receiver_secrets" \
+		<"$1/receiver_input" >"$1/receiver_output" 2>&1 &
+	exec 9>"$1/receiver_input"
+	until grep -q '^listening' "$1/receiver_output"; do
+		kill -0 $! 2>/dev/null || return 1
+		sleep 0.1
+	done
+	RECEIVER_PORT=$(sed -n 's/^listening //p' "$1/receiver_output")
+	export RECEIVER_PORT RECEIVER_LOG=$1/receiver_log RECEIVER_SECRETS=$1/receiver_secrets
+}
+
+receiver_stop() { exec 9>&-; }

@@ -6,6 +6,7 @@ use FindBin;
 use lib "$FindBin::RealBin/lib";
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use PlatformReceiver;
 use PlatformTest;
 use Test::More;
 
@@ -19,6 +20,18 @@ my $rows = 'SELECT count(*) FROM platform.organizations';
 my $before = $node->safe_psql('demo', $rows);
 $node->safe_psql('demo', 'SELECT platform.load_demo_data();');
 is($node->safe_psql('demo', $rows), $before, 'loading the examples again changes nothing');
+
+# with a receiver, where there can be one
+my $receiver;
+if (!PlatformReceiver::missing())
+{
+	my (undef, undef, $err) = $node->psql('demo', 'SELECT platform.start_webhook_sender(), platform.stop_webhook_sender()');
+	if ($err !~ /0A000|built without|libcurl is missing/)
+	{
+		$receiver = PlatformReceiver->new;
+		@ENV{qw(RECEIVER_PORT RECEIVER_LOG RECEIVER_SECRETS)} = @$receiver{qw(port log secrets)};
+	}
+}
 
 my @parts = glob('src/*/tour*.sql');
 ok(@parts > 0, 'there is a tour');
@@ -49,4 +62,10 @@ is((grep { $_ eq 't' } split /\n/, $answers), 2, 'README: on, and counted');
 like($answers, qr/^t\|DEFAULT\|/m, 'README: on by default');
 like($answers, qr/^f\z/m, 'README: off after the kill switch');
 $node->stop;
+if ($receiver)
+{
+	like(join(' ', sort map { "$_->{name} $_->{verdict}" } $receiver->requests), qr/^(?:broken - )+(?:flaky - ){3}good valid1$/,
+		'what the receiver was shown');
+	$receiver->stop;
+}
 done_testing();
