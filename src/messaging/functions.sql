@@ -175,7 +175,7 @@ WITH throttle AS (
 SELECT (SELECT pg_catalog.count(*) FROM throttle) + (SELECT pg_catalog.count(*) FROM limits) + (SELECT pg_catalog.count(*) FROM locks)
 $$;
 COMMENT ON FUNCTION platform.purge_sms_counters(timestamptz) IS
-	'Forgets counters of minutes and days that are over, locks and questions that ended: those older than before (NULL: two days). Returns how many rows. Operators.';
+	'Forgets counters of minutes and days, and thread locks, that are over: those older than before (NULL: two days). Returns how many rows. Operators.';
 
 -- messaging: trigger
 
