@@ -309,9 +309,10 @@ step_of(TimestampTz start, TimestampTz end, Interval *step)
 {
 	int64		days = (end - start) / USECS_PER_DAY;
 	int64		months = (days * 12 + 182) / 365;
+	int64		off = days * 12 - months * 365;
 
 	memset(step, 0, sizeof(Interval));
-	if (months > 0 && Abs(days * 12 - months * 365) <= 36)
+	if (months > 0 && off >= -36 && off <= 36)
 		step->month = months;
 	else
 	{

@@ -3,13 +3,13 @@
 \set QUIET 1
 \ir ../kit/setup.sql
 INSERT INTO platform.organizations (id, name) VALUES
-	('10500000-0000-4000-8000-000000000001', 'Ours'), ('10500000-0000-4000-8000-000000000002', 'Theirs') ON CONFLICT DO NOTHING;
-INSERT INTO platform.users (id, email) SELECT ('10500000-0000-4000-8000-0000000000a' || i)::uuid, 'access-' || i || '@example.com' FROM generate_series(1, 3) i
+	('ca500600-0000-4000-8000-000000000001', 'Ours'), ('ca500600-0000-4000-8000-000000000002', 'Theirs') ON CONFLICT DO NOTHING;
+INSERT INTO platform.users (id, email) SELECT ('ca500600-0000-4000-8000-0000000000a' || i)::uuid, 'access-' || i || '@example.com' FROM generate_series(1, 3) i
 ON CONFLICT DO NOTHING;
-\set org '''10500000-0000-4000-8000-000000000001'''
-\set other '''10500000-0000-4000-8000-000000000002'''
-\set ann '''10500000-0000-4000-8000-0000000000a1'''
-\set bob '''10500000-0000-4000-8000-0000000000a2'''
+\set org '''ca500600-0000-4000-8000-000000000001'''
+\set other '''ca500600-0000-4000-8000-000000000002'''
+\set ann '''ca500600-0000-4000-8000-0000000000a1'''
+\set bob '''ca500600-0000-4000-8000-0000000000a2'''
 \set counts 'SELECT (SELECT count(*) FROM platform.usage_limits) AS limits, (SELECT count(*) FROM platform.usage_periods) AS periods, (SELECT count(*) FROM platform.call_events) AS calls, (SELECT count(*) FROM platform.usage_calls) AS usage_calls, (SELECT count(*) FROM platform.sms_events) AS sms, (SELECT count(*) FROM platform.usage_sms) AS usage_sms, (SELECT count(*) FROM platform.usage_alerts) AS alerts, (SELECT count(*) FROM platform.usage_top_ups) AS top_ups, (SELECT count(*) FROM platform.usage_tier_changes) AS changes, (SELECT count(*) FROM platform.usage_overview) AS overview, (SELECT count(*) FROM platform.user_premium_features) AS features'
 \set ECHO all
 BEGIN;
@@ -113,19 +113,19 @@ ROLLBACK;
 BEGIN;
 UPDATE platform.organizations SET settings = '{"features": {"callEnabled": true}}' WHERE id = :org;
 INSERT INTO platform.chatbot_packages (id, name, enable_chat, enable_call, default_call_model_id)
-SELECT '10500000-0000-4000-8000-0000000000b1', 'Gate', true, true, id FROM platform.ai_models WHERE model_name = 'gpt-4o-realtime-preview';
-INSERT INTO platform.chatbots (id, organization_id, package_id, name, enabled_call) VALUES ('10500000-0000-4000-8000-0000000000c1', :org, '10500000-0000-4000-8000-0000000000b1', 'Gate', true);
-SELECT platform.can_place_call(:org, '10500000-0000-4000-8000-0000000000c1');
+SELECT 'ca500600-0000-4000-8000-0000000000b1', 'Gate', true, true, id FROM platform.ai_models WHERE model_name = 'gpt-4o-realtime-preview';
+INSERT INTO platform.chatbots (id, organization_id, package_id, name, enabled_call) VALUES ('ca500600-0000-4000-8000-0000000000c1', :org, 'ca500600-0000-4000-8000-0000000000b1', 'Gate', true);
+SELECT platform.can_place_call(:org, 'ca500600-0000-4000-8000-0000000000c1');
 SELECT used_seconds FROM platform.record_call_usage(:org, :ann, 'c1', 10);
-SELECT platform.can_place_call(:org, '10500000-0000-4000-8000-0000000000c1');
+SELECT platform.can_place_call(:org, 'ca500600-0000-4000-8000-0000000000c1');
 SELECT changed FROM platform.apply_tier(:org, :ann, 'core');
-SELECT platform.can_place_call(:org, '10500000-0000-4000-8000-0000000000c1');
+SELECT platform.can_place_call(:org, 'ca500600-0000-4000-8000-0000000000c1');
 SELECT limit_state FROM platform.record_call_usage(:org, :ann, 'c2', 10000);
-SELECT platform.can_place_call(:org, '10500000-0000-4000-8000-0000000000c1');
+SELECT platform.can_place_call(:org, 'ca500600-0000-4000-8000-0000000000c1');
 SELECT changed FROM platform.apply_tier(:org, :bob, 'core');
-SELECT platform.can_place_call(:org, '10500000-0000-4000-8000-0000000000c1');
+SELECT platform.can_place_call(:org, 'ca500600-0000-4000-8000-0000000000c1');
 SELECT platform.force_pause(:org, :bob, 'check', 'infinity');
-SELECT platform.can_place_call(:org, '10500000-0000-4000-8000-0000000000c1');
+SELECT platform.can_place_call(:org, 'ca500600-0000-4000-8000-0000000000c1');
 SELECT duplicate FROM platform.apply_top_up(:org, :ann, 'call_300', 'access_2');
-SELECT platform.can_place_call(:org, '10500000-0000-4000-8000-0000000000c1');
+SELECT platform.can_place_call(:org, 'ca500600-0000-4000-8000-0000000000c1');
 ROLLBACK;

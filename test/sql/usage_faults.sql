@@ -2,17 +2,17 @@
 \set ECHO none
 \set QUIET 1
 \ir ../kit/setup.sql
-INSERT INTO platform.organizations (id, name) VALUES ('10600000-0000-4000-8000-000000000001', 'Faults') ON CONFLICT DO NOTHING;
-INSERT INTO platform.users (id, email) SELECT ('10600000-0000-4000-8000-0000000000a' || i)::uuid, 'faults-' || i || '@example.com' FROM generate_series(1, 8) i
+INSERT INTO platform.organizations (id, name) VALUES ('ca500700-0000-4000-8000-000000000001', 'Faults') ON CONFLICT DO NOTHING;
+INSERT INTO platform.users (id, email) SELECT ('ca500700-0000-4000-8000-0000000000a' || i)::uuid, 'faults-' || i || '@example.com' FROM generate_series(1, 8) i
 ON CONFLICT DO NOTHING;
-\set org '''10600000-0000-4000-8000-000000000001'''
-\set u1 '''10600000-0000-4000-8000-0000000000a1'''
-\set u2 '''10600000-0000-4000-8000-0000000000a2'''
-\set u3 '''10600000-0000-4000-8000-0000000000a3'''
-\set u4 '''10600000-0000-4000-8000-0000000000a4'''
-\set u5 '''10600000-0000-4000-8000-0000000000a5'''
-\set u6 '''10600000-0000-4000-8000-0000000000a6'''
-\set u7 '''10600000-0000-4000-8000-0000000000a7'''
+\set org '''ca500700-0000-4000-8000-000000000001'''
+\set u1 '''ca500700-0000-4000-8000-0000000000a1'''
+\set u2 '''ca500700-0000-4000-8000-0000000000a2'''
+\set u3 '''ca500700-0000-4000-8000-0000000000a3'''
+\set u4 '''ca500700-0000-4000-8000-0000000000a4'''
+\set u5 '''ca500700-0000-4000-8000-0000000000a5'''
+\set u6 '''ca500700-0000-4000-8000-0000000000a6'''
+\set u7 '''ca500700-0000-4000-8000-0000000000a7'''
 -- 31 days pass for a customer
 CREATE FUNCTION pg_temp.let_pass("user" uuid) RETURNS interval LANGUAGE sql AS $$
 	UPDATE platform.usage_limits SET period_start = period_start - interval '31 days', period_end = period_end - interval '31 days', period_anchor = period_anchor - interval '31 days' WHERE user_id = $1;
@@ -89,7 +89,7 @@ SELECT allowed, reason, limit_seconds FROM platform.check_usage(:org, :u4);
 SELECT count(*) FROM platform.usage_tiers t WHERE NOT EXISTS (SELECT FROM platform.tier_snapshots s WHERE s.tier_id = t.tier AND s.effective_until IS NULL);
 SELECT count(*) FROM platform.usage_periods WHERE organization_id = :org AND plan_status = 'active' AND tier_snapshot_id IS NULL;
 -- everybody could read and write usage_limits: a member of another organization sees nothing and changes nothing
-SELECT platform.set_context('10500000-0000-4000-8000-000000000001', :u1);
+SELECT platform.set_context('ca500600-0000-4000-8000-000000000001', :u1);
 SET LOCAL ROLE platform_test_member;
 SELECT count(*) FROM platform.usage_limits;
 \set VERBOSITY sqlstate

@@ -3,18 +3,18 @@
 \set QUIET 1
 \ir ../kit/setup.sql
 INSERT INTO platform.organizations (id, name, timezone) VALUES
-	('10100000-0000-4000-8000-000000000001', 'Periods', 'UTC'), ('10100000-0000-4000-8000-000000000002', 'Berlin', 'Europe/Berlin')
+	('ca500200-0000-4000-8000-000000000001', 'Periods', 'UTC'), ('ca500200-0000-4000-8000-000000000002', 'Berlin', 'Europe/Berlin')
 ON CONFLICT DO NOTHING;
-INSERT INTO platform.users (id, email) SELECT ('10100000-0000-4000-8000-0000000000a' || i)::uuid, 'periods-' || i || '@example.com' FROM generate_series(1, 8) i
+INSERT INTO platform.users (id, email) SELECT ('ca500200-0000-4000-8000-0000000000a' || i)::uuid, 'periods-' || i || '@example.com' FROM generate_series(1, 8) i
 ON CONFLICT DO NOTHING;
-\set org '''10100000-0000-4000-8000-000000000001'''
-\set berlin '''10100000-0000-4000-8000-000000000002'''
-\set u1 '''10100000-0000-4000-8000-0000000000a1'''
-\set u2 '''10100000-0000-4000-8000-0000000000a2'''
-\set u3 '''10100000-0000-4000-8000-0000000000a3'''
-\set u4 '''10100000-0000-4000-8000-0000000000a4'''
-\set u5 '''10100000-0000-4000-8000-0000000000a5'''
-\set u6 '''10100000-0000-4000-8000-0000000000a6'''
+\set org '''ca500200-0000-4000-8000-000000000001'''
+\set berlin '''ca500200-0000-4000-8000-000000000002'''
+\set u1 '''ca500200-0000-4000-8000-0000000000a1'''
+\set u2 '''ca500200-0000-4000-8000-0000000000a2'''
+\set u3 '''ca500200-0000-4000-8000-0000000000a3'''
+\set u4 '''ca500200-0000-4000-8000-0000000000a4'''
+\set u5 '''ca500200-0000-4000-8000-0000000000a5'''
+\set u6 '''ca500200-0000-4000-8000-0000000000a6'''
 -- numbers of periods before 2024-07, and of all of them one next to the other
 CREATE FUNCTION pg_temp.periods(organization uuid, "user" uuid) RETURNS TABLE (period_start timestamptz, used bigint, cap bigint, credit bigint, rollover bigint, plan text, closed boolean, rebill boolean) LANGUAGE sql AS
 	'SELECT period_start, call_used_seconds, call_cap_seconds, call_credit, rollover_seconds, plan_status, closed_at IS NOT NULL, rebill_at IS NOT NULL FROM platform.usage_periods WHERE organization_id = $1 AND user_id = $2 AND period_start < ''2024-07-01'' ORDER BY 1';

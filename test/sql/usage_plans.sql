@@ -2,14 +2,14 @@
 \set ECHO none
 \set QUIET 1
 \ir ../kit/setup.sql
-INSERT INTO platform.organizations (id, name) VALUES ('10200000-0000-4000-8000-000000000001', 'Plans') ON CONFLICT DO NOTHING;
-INSERT INTO platform.users (id, email) SELECT ('10200000-0000-4000-8000-0000000000a' || i)::uuid, 'plans-' || i || '@example.com' FROM generate_series(1, 8) i
+INSERT INTO platform.organizations (id, name) VALUES ('ca500300-0000-4000-8000-000000000001', 'Plans') ON CONFLICT DO NOTHING;
+INSERT INTO platform.users (id, email) SELECT ('ca500300-0000-4000-8000-0000000000a' || i)::uuid, 'plans-' || i || '@example.com' FROM generate_series(1, 8) i
 ON CONFLICT DO NOTHING;
-\set org '''10200000-0000-4000-8000-000000000001'''
-\set u1 '''10200000-0000-4000-8000-0000000000a1'''
-\set u2 '''10200000-0000-4000-8000-0000000000a2'''
-\set u3 '''10200000-0000-4000-8000-0000000000a3'''
-\set u4 '''10200000-0000-4000-8000-0000000000a4'''
+\set org '''ca500300-0000-4000-8000-000000000001'''
+\set u1 '''ca500300-0000-4000-8000-0000000000a1'''
+\set u2 '''ca500300-0000-4000-8000-0000000000a2'''
+\set u3 '''ca500300-0000-4000-8000-0000000000a3'''
+\set u4 '''ca500300-0000-4000-8000-0000000000a4'''
 \set limits 'SELECT tier, plan_status AS plan, call_used_seconds AS used, call_cap_seconds AS cap, call_credit AS credit, rollover_seconds AS rollover, grace_seconds AS grace, sms_cap, sms_credit, limit_state AS state, hard_stop_active AS stop FROM platform.usage_limits WHERE user_id ='
 \set ECHO all
 -- the tiers, and what can be bought
@@ -97,7 +97,7 @@ SELECT platform.apply_top_up(:org, :u3, 'nothing', 'pay_9');
 ROLLBACK TO s;
 SELECT platform.apply_top_up(:org, :u3, 'call_800', NULL);
 ROLLBACK TO s;
-SELECT platform.apply_top_up(:org, '10200000-0000-4000-8000-0000000000ff', 'call_800', 'pay_9');
+SELECT platform.apply_top_up(:org, 'ca500300-0000-4000-8000-0000000000ff', 'call_800', 'pay_9');
 ROLLBACK TO s;
 UPDATE platform.usage_top_ups SET price_cents = 0;
 ROLLBACK TO s;
@@ -109,9 +109,9 @@ SELECT platform.apply_tier(:org, :u1, 'core', NULL);
 ROLLBACK TO s;
 SELECT platform.apply_tier(:org, :u1, 'core', starts_at => '2024-01-01');
 ROLLBACK TO s;
-SELECT platform.apply_tier(:org, '10200000-0000-4000-8000-0000000000a8', 'core', starts_at => now() + '1 day');
+SELECT platform.apply_tier(:org, 'ca500300-0000-4000-8000-0000000000a8', 'core', starts_at => now() + '1 day');
 ROLLBACK TO s;
-SELECT platform.apply_tier(:org, '10200000-0000-4000-8000-0000000000ff', 'core');
+SELECT platform.apply_tier(:org, 'ca500300-0000-4000-8000-0000000000ff', 'core');
 ROLLBACK TO s;
 UPDATE platform.usage_tiers SET is_active = false WHERE tier = 'elite';
 SELECT platform.apply_tier(:org, :u1, 'elite');
@@ -151,10 +151,10 @@ SELECT platform.force_pause(:org, :u3, 'x', NULL);
 ROLLBACK TO s;
 SELECT platform.force_pause(:org, :u3, 'x', now() - interval '1 hour');
 ROLLBACK TO s;
-SELECT platform.force_resume(:org, '10200000-0000-4000-8000-0000000000a8', 'x', 'infinity');
+SELECT platform.force_resume(:org, 'ca500300-0000-4000-8000-0000000000a8', 'x', 'infinity');
 ROLLBACK TO s;
 -- require_usage: who may, what, and how it is told
-SELECT platform.require_usage(:org, '10200000-0000-4000-8000-0000000000a8');
+SELECT platform.require_usage(:org, 'ca500300-0000-4000-8000-0000000000a8');
 ROLLBACK TO s;
 SELECT platform.require_usage(:org, :u4, 'sms');
 ROLLBACK TO s;
@@ -184,7 +184,7 @@ SELECT platform.add_premium_feature(:org, :u1, 'nothing');
 ROLLBACK TO s;
 SELECT platform.add_premium_feature(:org, :u1, 'review_requests', '2024-02-01', '2024-01-01');
 ROLLBACK TO s;
-SELECT platform.add_premium_feature(:org, '10200000-0000-4000-8000-0000000000ff', 'review_requests');
+SELECT platform.add_premium_feature(:org, 'ca500300-0000-4000-8000-0000000000ff', 'review_requests');
 ROLLBACK TO s;
 SELECT platform.has_premium_feature(:org, :u1, NULL);
 ROLLBACK TO s;

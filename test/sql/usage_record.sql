@@ -3,14 +3,14 @@
 \set QUIET 1
 \ir ../kit/setup.sql
 INSERT INTO platform.organizations (id, name) VALUES
-	('10000000-0000-4000-8000-000000000001', 'Recorded'), ('10000000-0000-4000-8000-000000000002', 'Other')
+	('ca500100-0000-4000-8000-000000000001', 'Recorded'), ('ca500100-0000-4000-8000-000000000002', 'Other')
 ON CONFLICT DO NOTHING;
 INSERT INTO platform.users (id, email) VALUES
-	('10000000-0000-4000-8000-0000000000a1', 'recorded-1@example.com'), ('10000000-0000-4000-8000-0000000000a2', 'recorded-2@example.com')
+	('ca500100-0000-4000-8000-0000000000a1', 'recorded-1@example.com'), ('ca500100-0000-4000-8000-0000000000a2', 'recorded-2@example.com')
 ON CONFLICT DO NOTHING;
-\set org '''10000000-0000-4000-8000-000000000001'''
-\set ann '''10000000-0000-4000-8000-0000000000a1'''
-\set bob '''10000000-0000-4000-8000-0000000000a2'''
+\set org '''ca500100-0000-4000-8000-000000000001'''
+\set ann '''ca500100-0000-4000-8000-0000000000a1'''
+\set bob '''ca500100-0000-4000-8000-0000000000a2'''
 \set answer 'duplicate, difference, late, used_seconds AS used, remaining_seconds AS remaining, limit_state AS state, hard_stop_active AS stop'
 \set ECHO all
 BEGIN;
@@ -83,9 +83,9 @@ SELECT platform.record_call_usage(:org, :ann, 'x', 1, cost_cents => -1);
 ROLLBACK TO s;
 SELECT platform.record_sms_usage(:org, :ann, 'x', -1);
 ROLLBACK TO s;
-SELECT platform.record_call_usage(:org, '10000000-0000-4000-8000-0000000000ff', 'x', 1);
+SELECT platform.record_call_usage(:org, 'ca500100-0000-4000-8000-0000000000ff', 'x', 1);
 ROLLBACK TO s;
-SELECT platform.record_call_usage('10000000-0000-4000-8000-0000000000ff', :ann, 'x', 1);
+SELECT platform.record_call_usage('ca500100-0000-4000-8000-0000000000ff', :ann, 'x', 1);
 ROLLBACK TO s;
 -- events are not changed nor removed
 UPDATE platform.call_events SET seconds = 0 WHERE organization_id = :org;

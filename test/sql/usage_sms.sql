@@ -2,12 +2,12 @@
 \set ECHO none
 \set QUIET 1
 \ir ../kit/setup.sql
-INSERT INTO platform.organizations (id, name) VALUES ('10400000-0000-4000-8000-000000000001', 'Messages') ON CONFLICT DO NOTHING;
-INSERT INTO platform.users (id, email) SELECT ('10400000-0000-4000-8000-0000000000a' || i)::uuid, 'messages-' || i || '@example.com' FROM generate_series(1, 3) i
+INSERT INTO platform.organizations (id, name) VALUES ('ca500500-0000-4000-8000-000000000001', 'Messages') ON CONFLICT DO NOTHING;
+INSERT INTO platform.users (id, email) SELECT ('ca500500-0000-4000-8000-0000000000a' || i)::uuid, 'messages-' || i || '@example.com' FROM generate_series(1, 3) i
 ON CONFLICT DO NOTHING;
-\set org '''10400000-0000-4000-8000-000000000001'''
-\set u1 '''10400000-0000-4000-8000-0000000000a1'''
-\set u2 '''10400000-0000-4000-8000-0000000000a2'''
+\set org '''ca500500-0000-4000-8000-000000000001'''
+\set u1 '''ca500500-0000-4000-8000-0000000000a1'''
+\set u2 '''ca500500-0000-4000-8000-0000000000a2'''
 \set reserve 'SELECT allowed, reason, remaining_sms AS remaining, duplicate, expires_at > now() AS lasts FROM platform.reserve_sms'
 \set state 'SELECT sms_used, sms_reserved, sms_reserved_until IS NOT NULL AS until FROM platform.usage_limits WHERE user_id = '
 \set ECHO all
@@ -43,9 +43,9 @@ SELECT platform.commit_sms(:org, :'k2', 'm2');
 ROLLBACK TO s;
 SELECT platform.release_sms(:org, :'k1');
 ROLLBACK TO s;
-SELECT platform.release_sms(:org, '10400000-0000-4000-8000-0000000000ff');
+SELECT platform.release_sms(:org, 'ca500500-0000-4000-8000-0000000000ff');
 ROLLBACK TO s;
-SELECT platform.commit_sms(:org, '10400000-0000-4000-8000-0000000000ff', 'x');
+SELECT platform.commit_sms(:org, 'ca500500-0000-4000-8000-0000000000ff', 'x');
 ROLLBACK TO s;
 SELECT platform.commit_sms(:org, :'k1', NULL);
 ROLLBACK TO s;
@@ -59,7 +59,7 @@ SELECT platform.reserve_sms(:org, :u1, 1, '32 days');
 ROLLBACK TO s;
 SELECT platform.reserve_sms(:org, :u1, 1, '0');
 ROLLBACK TO s;
-SELECT platform.reserve_sms(:org, '10400000-0000-4000-8000-0000000000ff');
+SELECT platform.reserve_sms(:org, 'ca500500-0000-4000-8000-0000000000ff');
 ROLLBACK TO s;
 \set VERBOSITY default
 -- over: free again for whoever looks, and settled by the next reservation

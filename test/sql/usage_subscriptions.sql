@@ -2,14 +2,14 @@
 \set ECHO none
 \set QUIET 1
 \ir ../kit/setup.sql
-INSERT INTO platform.organizations (id, name) VALUES ('10300000-0000-4000-8000-000000000001', 'Subscribed') ON CONFLICT DO NOTHING;
-INSERT INTO platform.users (id, email) SELECT ('10300000-0000-4000-8000-0000000000a' || i)::uuid, 'subscribed-' || i || '@example.com' FROM generate_series(1, 8) i
+INSERT INTO platform.organizations (id, name) VALUES ('ca500400-0000-4000-8000-000000000001', 'Subscribed') ON CONFLICT DO NOTHING;
+INSERT INTO platform.users (id, email) SELECT ('ca500400-0000-4000-8000-0000000000a' || i)::uuid, 'subscribed-' || i || '@example.com' FROM generate_series(1, 8) i
 ON CONFLICT DO NOTHING;
-\set org '''10300000-0000-4000-8000-000000000001'''
-\set u1 '''10300000-0000-4000-8000-0000000000a1'''
-\set u2 '''10300000-0000-4000-8000-0000000000a2'''
-\set u3 '''10300000-0000-4000-8000-0000000000a3'''
-\set u4 '''10300000-0000-4000-8000-0000000000a4'''
+\set org '''ca500400-0000-4000-8000-000000000001'''
+\set u1 '''ca500400-0000-4000-8000-0000000000a1'''
+\set u2 '''ca500400-0000-4000-8000-0000000000a2'''
+\set u3 '''ca500400-0000-4000-8000-0000000000a3'''
+\set u4 '''ca500400-0000-4000-8000-0000000000a4'''
 -- an event of a subscription: made so many seconds from now, its period in days from now
 CREATE FUNCTION pg_temp.event(id text, kind text, made numeric, subscription text, status text, tier text, first numeric, last numeric, more jsonb DEFAULT '{}') RETURNS jsonb LANGUAGE sql AS $$
 	SELECT jsonb_build_object('id', id, 'type', 'customer.subscription.' || kind, 'created', floor(extract(epoch FROM now()) + made),
@@ -113,7 +113,7 @@ SELECT platform.apply_subscription_event(:org, :u4, jsonb_set(pg_temp.event('x',
 ROLLBACK TO s;
 SELECT platform.apply_subscription_event(:org, :u3, pg_temp.event('x', 'updated', 0, 'sub_5', 'active', 'core', -10, 20));
 ROLLBACK TO s;
-SELECT platform.apply_subscription_event(:org, '10300000-0000-4000-8000-0000000000ff', pg_temp.event('x', 'updated', 0, 'sub_9', 'active', 'core', -10, 20));
+SELECT platform.apply_subscription_event(:org, 'ca500400-0000-4000-8000-0000000000ff', pg_temp.event('x', 'updated', 0, 'sub_9', 'active', 'core', -10, 20));
 ROLLBACK TO s;
 ROLLBACK;
 
