@@ -359,11 +359,11 @@ put_request(ReturnSetInfo *result, const WebhookClaims *claims, const WebhookCla
 static bool
 fan_out(WebhookClaims *claims)
 {
-	bool		made = platform_webhook_fan_out(claims->now, FANOUT_EVENTS);
+	int			events = platform_webhook_fan_out(claims->now, FANOUT_EVENTS);
 
 	fanned_out = claims->now;
 	claims->now = GetCurrentTimestamp();
-	return made;
+	return events > 0;
 }
 
 /* Waits until nobody holds the endpoint that is due first; false when none is due. */
@@ -473,7 +473,6 @@ platform_claim_webhook_deliveries(PG_FUNCTION_ARGS)
 	PlatformRow row;
 	int			limit;
 	int			count;
-	bool		overdue;
 
 	platform_require_module(&platform_webhooks_module);
 	platform_require_argument(fcinfo, 0, "limit");
@@ -490,11 +489,10 @@ platform_claim_webhook_deliveries(PG_FUNCTION_ARGS)
 	platform_query_begin();
 	platform_row_open(&row, &platform_webhook_delivery_table);
 	claims.row = &row;
-	overdue = claims.now - fanned_out > FANOUT_EVERY || claims.now < fanned_out;
-	if (overdue)
-		fan_out(&claims);
+	if (claims.now - fanned_out > FANOUT_EVERY || claims.now < fanned_out)
+		(void) fan_out(&claims);
 	count = claim_due(&claims, limit, endpoints);
-	if (claims.count == 0 && !overdue && fan_out(&claims))
+	for (int i = 0; i < ROUNDS_MAX && claims.count == 0 && fan_out(&claims); i++)
 		count = claim_due(&claims, limit, endpoints);
 	if (claims.count > 0)
 	{

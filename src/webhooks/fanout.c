@@ -511,7 +511,7 @@ write_deliveries(const Deliveries *deliveries, TimestampTz now)
 	platform_query_run(&insert_deliveries, values, NULL);
 }
 
-static bool
+static void
 deliver_events(const Event *events, int nevents, TimestampTz now)
 {
 	int			nsubscriptions;
@@ -521,7 +521,6 @@ deliver_events(const Event *events, int nevents, TimestampTz now)
 	match_events(&deliveries, events, nevents, subscriptions, nsubscriptions);
 	if (deliveries.count > 0)
 		write_deliveries(&deliveries, now);
-	return deliveries.count > 0;
 }
 
 static bool
@@ -551,48 +550,47 @@ adopt_cluster(Fanout *fanout, int64 here, Event *events, int limit)
 	return count;
 }
 
-bool
+int
 platform_webhook_fan_out(TimestampTz now, int limit)
 {
 	int64		here = (int64) GetSystemIdentifier();
 	Event	   *events;
 	Fanout		fanout;
 	int			count;
-	bool		made;
 
 	if (!lock_fanout())
-		return false;
+		return 0;
 	read_fanout(&fanout);
 	events = palloc(limit * sizeof(Event));
 	if (fanout.cluster != here)
 	{
 		count = adopt_cluster(&fanout, here, events, limit);
-		made = count > 0 && deliver_events(events, count, now);
+		if (count > 0)
+			deliver_events(events, count, now);
 		if (count == limit)
 		{
 			fanout.position = events[count - 1].transaction;
 			fanout.position_id = events[count - 1].id;
 			write_fanout(&fanout, false);
+			return count;
 		}
-		else
-		{
-			/* the next call begins with what is of here */
-			fanout.until = NULL;
-			write_fanout(&fanout, true);
-		}
-		return made;
+		/* the next call begins with what is of here */
+		fanout.until = NULL;
+		write_fanout(&fanout, true);
+		return count + 1;
 	}
 	count = read_events(&fanout, events, limit);
 	if (count == 0 && fanout.position == MISSING_XID)
-		return false;
-	made = count > 0 && deliver_events(events, count, now);
+		return 0;
+	if (count > 0)
+		deliver_events(events, count, now);
 	if (count == limit)
 	{
 		fanout.position = events[count - 1].transaction;
 		fanout.position_id = events[count - 1].id;
 	}
 	write_fanout(&fanout, count < limit);
-	return made;
+	return count;
 }
 
 bool
@@ -605,15 +603,13 @@ platform_webhook_has_new_events(void)
 	return fanout.cluster != (int64) GetSystemIdentifier() || read_events(&fanout, &event, 1) > 0;
 }
 
-bool
+void
 platform_webhook_deliver_event(const pg_uuid_t *id, const pg_uuid_t *organization, const char *type,
 							   TimestampTz now)
 {
 	Event		event = {*id, *organization, unconstify(char *, type), 0};
-	bool		made;
 
 	platform_query_begin();
-	made = deliver_events(&event, 1, now);
+	deliver_events(&event, 1, now);
 	platform_query_end();
-	return made;
 }

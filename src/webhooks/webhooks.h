@@ -60,16 +60,16 @@ extern void platform_webhook_claim_init(void);
 /* fanout.c */
 
 /*
- * Makes deliveries of new events, at most about that many events; true when it made
- * any. False at once when somebody else is doing it. In a query.
+ * Makes deliveries of new events, at most so many; returns how many events, above 0
+ * as long as there may be more. 0 at once when somebody else is doing it. In a query.
  */
-extern bool platform_webhook_fan_out(TimestampTz now, int limit);
+extern int	platform_webhook_fan_out(TimestampTz now, int limit);
 
 /* Are there events of which no deliveries were made yet? In a query. */
 extern bool platform_webhook_has_new_events(void);
 
 /* Makes the deliveries of one event at once; fan-out finds them there later. */
-extern bool platform_webhook_deliver_event(const pg_uuid_t *id, const pg_uuid_t *organization,
+extern void platform_webhook_deliver_event(const pg_uuid_t *id, const pg_uuid_t *organization,
 										   const char *type, TimestampTz now);
 
 /* Makes subscriptions' endpoints due; ids in ascending order. In a query. */
