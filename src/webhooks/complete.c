@@ -6,11 +6,6 @@
  * that comes late is logged as stale and changes nothing. A success of a healthy
  * endpoint changes its delivery alone; whatever concerns the endpoint's health
  * is done holding its row, by subscription id, before the deliveries.
- *
- * Health: failures in a row open the circuit breaker, for a minute at first and
- * twice as long each time it opens again; then one request decides. After five
- * days without a success, and ten failures at least, the subscription is
- * disabled, as it is at once by 410 Gone. Its deliveries are held.
  */
 #include "core/platform.h"
 
@@ -21,28 +16,21 @@
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
-#include "core/alert.h"
 #include "core/argument.h"
 #include "core/commit.h"
 #include "core/query.h"
 #include "webhooks/attempt.h"
 #include "webhooks/delivery.h"
+#include "webhooks/health.h"
 #include "webhooks/webhooks.h"
 
 PG_FUNCTION_INFO_V1(platform_complete_webhook_delivery);
 PG_FUNCTION_INFO_V1(platform_complete_webhook_deliveries);
 PG_FUNCTION_INFO_V1(platform_release_webhook_deliveries);
 
-#define BREAKER_FAILURES	10
-#define BREAKER_FIRST		USECS_PER_MINUTE
-#define BREAKER_LONGEST		USECS_PER_HOUR
-#define DISABLE_AFTER		(5 * USECS_PER_DAY)
-#define DISABLE_FAILURES	10
-#define ALERT_AFTER			USECS_PER_DAY
 #define LIFTED_DELAY		USECS_PER_MINUTE
 #define RESPONSE_MAX		2048
 #define ERROR_MAX			500
-#define ALERT_TYPE			"delivery_failures"
 
 typedef enum Outcome
 {
@@ -54,29 +42,6 @@ typedef enum Outcome
 } Outcome;
 
 static const char *const outcome_names[] = {"delivered", "retrying", "failed", "stale", "unknown"};
-
-/* The subscription and the endpoint of some of the results. */
-typedef struct Endpoint
-{
-	pg_uuid_t	id;
-	pg_uuid_t	organization;
-	WebhookSchedule schedule;
-	bool		keep_responses;
-	char	   *name;
-
-	bool		concerned;		/* its row is to be locked and written */
-	bool		may_end;		/* it may be disabled */
-	bool		full;
-	char	   *breaker;
-	int			breaker_opened;
-	int			failures;
-	TimestampTz failing_since;	/* 0: it is not */
-
-	int			nsucceeded;
-	int			nfailed;
-	bool		gone;
-	TimestampTz next_retry_at;	/* the earliest; 0: none */
-} Endpoint;
 
 /* What a worker says, and what came of it. */
 typedef struct Report
@@ -94,68 +59,12 @@ typedef struct Report
 	int			attempt;
 	int			max_attempts;
 	ItemPointerData tid;
-	Endpoint   *endpoint;
+	WebhookHealth *endpoint;
 	Outcome		outcome;
 	TimestampTz next_attempt_at;
 	text	   *response_text;
 	int			order;			/* as it was given */
 } Report;
-
-#define ENDPOINT_COLUMNS \
-	" e.blocked_by OPERATOR(pg_catalog.=) 'full', e.breaker, e.breaker_opened, e.failures, e.failing_since"
-
-static PlatformQuery find_endpoints =
-	PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
-				   "SELECT s.id, s.organization_id, s.retry_policy, s.retry_schedule, s.keep_responses, s.name,"
-				   ENDPOINT_COLUMNS
-				   " FROM platform.webhook_subscriptions s"
-				   " JOIN platform.webhook_endpoints e ON e.subscription_id OPERATOR(pg_catalog.=) s.id"
-				   " AND e.organization_id OPERATOR(pg_catalog.=) s.organization_id"
-				   " WHERE s.id OPERATOR(pg_catalog.=) ANY ($1)",
-				   UUIDARRAYOID);
-
-static PlatformQuery lock_endpoints =
-	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
-				   "SELECT e.subscription_id," ENDPOINT_COLUMNS
-				   " FROM platform.webhook_endpoints e"
-				   " WHERE e.subscription_id OPERATOR(pg_catalog.=) ANY ($1)"
-				   " ORDER BY e.subscription_id FOR NO KEY UPDATE",
-				   UUIDARRAYOID);
-
-/* Before the endpoint, as whoever pauses a subscription. */
-static PlatformQuery lock_subscriptions =
-	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
-				   "SELECT 1 FROM platform.webhook_subscriptions"
-				   " WHERE id OPERATOR(pg_catalog.=) ANY ($1) ORDER BY id FOR NO KEY UPDATE",
-				   UUIDARRAYOID);
-
-/*
- * $3: open the breaker until then. Otherwise a place among those under way is
- * free again, a breaker that closes ($4) blocks no longer, and a retry at $5 is due.
- */
-#define UNBLOCKS \
-	"(e.blocked_by OPERATOR(pg_catalog.=) 'full' OR ($4 AND e.blocked_by OPERATOR(pg_catalog.=) 'breaker'))"
-
-static PlatformQuery update_endpoint =
-	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
-				   "UPDATE platform.webhook_endpoints AS e SET"
-				   " due_at = CASE WHEN $3 IS NOT NULL THEN $3 WHEN " UNBLOCKS " THEN $6"
-				   " WHEN $5 IS NULL THEN e.due_at ELSE LEAST(e.due_at, GREATEST($5, e.blocked_until)) END,"
-				   " blocked_until = CASE WHEN $3 IS NOT NULL THEN $3 WHEN " UNBLOCKS " THEN NULL ELSE e.blocked_until END,"
-				   " blocked_by = CASE WHEN $3 IS NOT NULL THEN 'breaker' WHEN " UNBLOCKS " THEN NULL ELSE e.blocked_by END,"
-				   " breaker = $7, breaker_opened = $8, failures = $9, failing_since = $10,"
-				   " last_success_at = coalesce($11, e.last_success_at),"
-				   " last_failure_at = coalesce($12, e.last_failure_at)"
-				   " WHERE e.subscription_id OPERATOR(pg_catalog.=) $1"
-				   " AND e.organization_id OPERATOR(pg_catalog.=) $2",
-				   UUIDOID, UUIDOID, TIMESTAMPTZOID, BOOLOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
-				   TEXTOID, INT4OID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID);
-
-static PlatformQuery disable_subscription =
-	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
-				   "UPDATE platform.webhook_subscriptions SET active = false, disabled_reason = $3"
-				   " WHERE id OPERATOR(pg_catalog.=) $1 AND organization_id OPERATOR(pg_catalog.=) $2 AND active",
-				   UUIDOID, UUIDOID, TEXTOID);
 
 static PlatformQuery release_deliveries =
 	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
@@ -218,72 +127,27 @@ read_deliveries(PlatformRow *row, Report *reports, int count)
 	}
 }
 
-static void
-read_health(Endpoint *endpoint, uint64 row, int column)
-{
-	bool		isnull;
-
-	endpoint->full = DatumGetBool(platform_row_datum(row, column, &isnull)) && !isnull;
-	endpoint->breaker = platform_row_cstring(row, column + 1);
-	endpoint->breaker_opened = platform_row_int32(row, column + 2);
-	endpoint->failures = platform_row_int32(row, column + 3);
-	endpoint->failing_since = platform_row_timestamptz_or(row, column + 4, 0);
-}
-
-static Endpoint *
-find_endpoint(Endpoint *endpoints, int count, const pg_uuid_t *id)
-{
-	for (int i = 0; i < count; i++)
-		if (platform_uuid_equal(&endpoints[i].id, id))
-			return &endpoints[i];
-	return NULL;
-}
-
 /* The endpoints of results that are the caller's; returns how many. */
 static int
-read_endpoints(Report *results, int count, Endpoint **endpoints)
+read_endpoints(Report *results, int count, WebhookHealth **endpoints)
 {
 	pg_uuid_t  *ids = palloc(count * sizeof(pg_uuid_t));
 	int			nids = 0;
-	Datum		value;
-	int			rows;
+	int			found;
 
 	for (int i = 0; i < count; i++)
 		if (results[i].outcome == OUTCOME_DELIVERED)
 			ids[nids++] = results[i].subscription;
-	qsort(ids, nids, sizeof(pg_uuid_t), platform_compare_uuids);
-	value = platform_uuid_array(ids, nids);
-	rows = nids == 0 ? 0 : (int) platform_query_run(&find_endpoints, &value, NULL);
-	*endpoints = palloc0(Max(rows, 1) * sizeof(Endpoint));
-	for (int i = 0; i < rows; i++)
-	{
-		Endpoint   *endpoint = &(*endpoints)[i];
-		char	   *policy = platform_row_cstring(i, 3);
-		bool		isnull;
-		Datum		schedule = platform_row_datum_copy(i, 4, &isnull);
-
-		endpoint->id = platform_row_uuid(i, 1);
-		endpoint->organization = platform_row_uuid(i, 2);
-		endpoint->schedule.fixed = strcmp(policy, "fixed") == 0;
-		if (!isnull)
-		{
-			ArrayType  *array = DatumGetArrayTypeP(schedule);
-
-			endpoint->schedule.count = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
-			endpoint->schedule.seconds = (const int32 *) ARR_DATA_PTR(array);
-		}
-		endpoint->keep_responses = platform_row_bool(i, 5);
-		endpoint->name = platform_row_cstring(i, 6);
-		read_health(endpoint, i, 7);
-	}
+	found = platform_webhook_health_read(ids, nids, endpoints);
 	for (int i = 0; i < count; i++)
 		if (results[i].outcome == OUTCOME_DELIVERED)
 		{
-			results[i].endpoint = find_endpoint(*endpoints, rows, &results[i].subscription);
+			results[i].endpoint = platform_webhook_health_find(*endpoints, found,
+															   &results[i].subscription);
 			if (results[i].endpoint == NULL)
 				results[i].outcome = OUTCOME_UNKNOWN;	/* deleted since */
 		}
-	return rows;
+	return found;
 }
 
 /* ---- deciding ---- */
@@ -332,7 +196,7 @@ error_of(const Report *result)
 static void
 decide(Report *result, TimestampTz now)
 {
-	Endpoint   *endpoint = result->endpoint;
+	WebhookHealth *endpoint = result->endpoint;
 
 	result->error = error_of(result);
 	if (is_success(result))
@@ -345,46 +209,8 @@ decide(Report *result, TimestampTz now)
 		result->next_attempt_at = retry_time(result, now);
 	}
 	endpoint->concerned = true;
-	if (result->http_status == 410 ||
-		(endpoint->failing_since != 0 && now - endpoint->failing_since >= DISABLE_AFTER))
-		endpoint->may_end = true;
-}
-
-/* Locks the rows of endpoints whose health is concerned, and reads them again. */
-static void
-lock_concerned(Endpoint *endpoints, int count)
-{
-	pg_uuid_t  *ids = palloc(Max(count, 1) * sizeof(pg_uuid_t));
-	int			nids = 0;
-	Datum		value;
-	uint64		rows;
-
-	for (int i = 0; i < count; i++)
-		if (endpoints[i].may_end)
-			ids[nids++] = endpoints[i].id;
-	if (nids > 0)
-	{
-		value = platform_uuid_array(ids, nids);
-		platform_query_run(&lock_subscriptions, &value, NULL);
-	}
-	nids = 0;
-	for (int i = 0; i < count; i++)
-	{
-		if (endpoints[i].failures > 0 || endpoints[i].full || strcmp(endpoints[i].breaker, "closed") != 0)
-			endpoints[i].concerned = true;
-		if (endpoints[i].concerned)
-			ids[nids++] = endpoints[i].id;
-	}
-	if (nids == 0)
-		return;
-	value = platform_uuid_array(ids, nids);
-	rows = platform_query_run(&lock_endpoints, &value, NULL);
-	for (uint64 i = 0; i < rows; i++)
-	{
-		pg_uuid_t	id = platform_row_uuid(i, 1);
-
-		read_health(find_endpoint(endpoints, count, &id), i, 2);
-	}
+	if (result->http_status == 410)
+		endpoint->gone = true;
 }
 
 /* ---- writing ---- */
@@ -530,104 +356,10 @@ log_results(const Report *results, int count, TimestampTz now)
 	platform_webhook_log_attempts(attempts, n, now);
 }
 
-/* ---- health ---- */
-
-static void
-raise_alert(const Endpoint *endpoint, const char *severity, const char *what)
-{
-	PlatformAlert alert = {
-		.severity = severity, .type = ALERT_TYPE, .source = "webhook",
-		.organization = &endpoint->organization,
-		.title = psprintf("Deliveries to webhook \"%s\" fail", endpoint->name),
-		.message = psprintf("%s: %d failures in a row since %s.", what, endpoint->failures,
-							timestamptz_to_str(endpoint->failing_since)),
-		.dedup_key = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&endpoint->id)))
-	};
-
-	(void) platform_alert_raise(&alert, NULL);
-}
-
-static void
-disable(const Endpoint *endpoint, const char *reason)
-{
-	Datum		values[3];
-
-	values[0] = UUIDPGetDatum(&endpoint->id);
-	values[1] = UUIDPGetDatum(&endpoint->organization);
-	values[2] = CStringGetTextDatum(reason);
-	if (platform_query_run(&disable_subscription, values, NULL) > 0)
-		raise_alert(endpoint, "critical", strcmp(reason, "gone") == 0 ?
-					"The receiver said 410 Gone and the subscription is disabled" :
-					"The subscription is disabled");
-}
-
-/* What the results say of the endpoint; its row is locked. */
-static void
-write_health(Endpoint *endpoint, TimestampTz now)
-{
-	bool		was_failing = endpoint->failures >= BREAKER_FAILURES;
-	bool		was_open = strcmp(endpoint->breaker, "closed") != 0;
-	TimestampTz open_until = 0;
-	Datum		values[12];
-	bool		nulls[12] = {false};
-
-	if (endpoint->nsucceeded > 0)
-	{
-		endpoint->failures = 0;
-		endpoint->failing_since = 0;
-		endpoint->breaker_opened = 0;
-		endpoint->breaker = "closed";
-	}
-	else if (endpoint->nfailed > 0)
-	{
-		endpoint->failures = (int) Min((int64) endpoint->failures + endpoint->nfailed, PG_INT32_MAX);
-		if (endpoint->failing_since == 0)
-			endpoint->failing_since = now;
-		if (strcmp(endpoint->breaker, "half_open") == 0 ||
-			(!was_open && endpoint->failures >= BREAKER_FAILURES))
-		{
-			open_until = now + Min(BREAKER_FIRST << Min(endpoint->breaker_opened, 10), BREAKER_LONGEST);
-			endpoint->breaker_opened++;
-			endpoint->breaker = "open";
-		}
-	}
-
-	values[0] = UUIDPGetDatum(&endpoint->id);
-	values[1] = UUIDPGetDatum(&endpoint->organization);
-	values[2] = TimestampTzGetDatum(open_until);
-	nulls[2] = open_until == 0;
-	values[3] = BoolGetDatum(was_open && endpoint->nsucceeded > 0);
-	values[4] = TimestampTzGetDatum(endpoint->next_retry_at);
-	nulls[4] = endpoint->next_retry_at == 0;
-	values[5] = TimestampTzGetDatum(now);
-	values[6] = CStringGetTextDatum(endpoint->breaker);
-	values[7] = Int32GetDatum(endpoint->breaker_opened);
-	values[8] = Int32GetDatum(endpoint->failures);
-	values[9] = TimestampTzGetDatum(endpoint->failing_since);
-	nulls[9] = endpoint->failing_since == 0;
-	values[10] = values[11] = TimestampTzGetDatum(now);
-	nulls[10] = endpoint->nsucceeded == 0;
-	nulls[11] = endpoint->nfailed == 0;
-	platform_query_run(&update_endpoint, values, nulls);
-
-	if (endpoint->nsucceeded > 0 && was_failing)
-		(void) platform_alert_clear(&endpoint->organization, ALERT_TYPE,
-									DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&endpoint->id))));
-	else if (open_until != 0)
-		raise_alert(endpoint, now - endpoint->failing_since >= ALERT_AFTER ? "critical" : "warning",
-					"The circuit breaker opened");
-	if (endpoint->gone)
-		disable(endpoint, "gone");
-	else if (endpoint->nsucceeded == 0 && endpoint->nfailed > 0 &&
-			 endpoint->failures >= DISABLE_FAILURES &&
-			 now - endpoint->failing_since >= DISABLE_AFTER)
-		disable(endpoint, "failing");
-}
-
 static void
 count_result(const Report *result)
 {
-	Endpoint   *endpoint = result->endpoint;
+	WebhookHealth *endpoint = result->endpoint;
 
 	if (endpoint == NULL)
 		return;
@@ -648,7 +380,7 @@ complete(Report *results, int count)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	PlatformRow row;
-	Endpoint   *endpoints;
+	WebhookHealth *endpoints;
 	int			nendpoints;
 
 	platform_query_begin();
@@ -663,16 +395,19 @@ complete(Report *results, int count)
 		else
 			results[i].error = error_of(&results[i]);
 	}
-	lock_concerned(endpoints, nendpoints);
+	platform_webhook_health_lock(endpoints, nendpoints, now);
 	platform_row_keep_indexes(&row);
 	write_results(&row, results, count, now);
 	platform_row_close(&row);
 	log_results(results, count, now);
+	/* counts only of those that were still ours */
+	for (int i = 0; i < nendpoints; i++)
+		endpoints[i].gone = false;
 	for (int i = 0; i < count; i++)
 		count_result(&results[i]);
 	for (int i = 0; i < nendpoints; i++)
 		if (endpoints[i].concerned)
-			write_health(&endpoints[i], now);
+			platform_webhook_health_write(&endpoints[i], now);
 	platform_query_end();
 	platform_commit_unlock_early();
 	qsort(results, count, sizeof(Report), compare_order);
@@ -883,7 +618,7 @@ platform_release_webhook_deliveries(PG_FUNCTION_ARGS)
 	Report	   *results;
 	pg_uuid_t  *ids;
 	pg_uuid_t  *organizations;
-	Endpoint   *endpoints;
+	WebhookHealth *endpoints;
 	int			nendpoints;
 	Datum		values[3] = {PG_GETARG_DATUM(0), PG_GETARG_DATUM(1)};
 	PlatformRow row;
@@ -905,7 +640,7 @@ platform_release_webhook_deliveries(PG_FUNCTION_ARGS)
 	nendpoints = read_endpoints(results, count, &endpoints);
 	ids = palloc(Max(nendpoints, 1) * sizeof(pg_uuid_t));
 	organizations = palloc(Max(nendpoints, 1) * sizeof(pg_uuid_t));
-	qsort(endpoints, nendpoints, sizeof(Endpoint), platform_compare_uuids);
+	qsort(endpoints, nendpoints, sizeof(WebhookHealth), platform_compare_uuids);
 	for (int i = 0; i < nendpoints; i++)
 	{
 		ids[i] = endpoints[i].id;

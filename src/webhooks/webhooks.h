@@ -10,6 +10,7 @@
  *	request.c		a delivery as a signed HTTP request
  *	delivery.c		rows of deliveries, past the executor
  *	complete.c		what became of deliveries
+ *	health.c		how endpoints do: circuit breaker, alerts
  *	attempt.c		the log of attempts
  *	schedule.c		when the next attempt is
  *	trigger.c		the triggers of webhook_subscriptions

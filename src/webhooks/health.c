@@ -1,0 +1,266 @@
+/*
+ * health.c
+ *	  How endpoints do: circuit breaker, alerts, and the end.
+ *
+ * Failures in a row open the circuit breaker, for a minute at first and twice as
+ * long each time it opens again; then one request decides. After five days without
+ * a success, and ten failures at least, the subscription is disabled, as it is at
+ * once by 410 Gone. Its deliveries are held.
+ */
+#include "core/platform.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "core/alert.h"
+#include "core/query.h"
+#include "webhooks/health.h"
+
+#define BREAKER_FAILURES	10
+#define BREAKER_FIRST		USECS_PER_MINUTE
+#define BREAKER_LONGEST		USECS_PER_HOUR
+#define DISABLE_FAILURES	10
+#define ALERT_AFTER			USECS_PER_DAY
+#define ALERT_TYPE			"delivery_failures"
+#define DISABLE_AFTER		(5 * USECS_PER_DAY)
+
+#define ENDPOINT_COLUMNS \
+	" e.blocked_by OPERATOR(pg_catalog.=) 'full', e.breaker, e.breaker_opened, e.failures, e.failing_since"
+
+static PlatformQuery find_endpoints =
+	PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
+				   "SELECT s.id, s.organization_id, s.retry_policy, s.retry_schedule, s.keep_responses, s.name,"
+				   ENDPOINT_COLUMNS
+				   " FROM platform.webhook_subscriptions s"
+				   " JOIN platform.webhook_endpoints e ON e.subscription_id OPERATOR(pg_catalog.=) s.id"
+				   " AND e.organization_id OPERATOR(pg_catalog.=) s.organization_id"
+				   " WHERE s.id OPERATOR(pg_catalog.=) ANY ($1)",
+				   UUIDARRAYOID);
+
+static PlatformQuery lock_endpoints =
+	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
+				   "SELECT e.subscription_id," ENDPOINT_COLUMNS
+				   " FROM platform.webhook_endpoints e"
+				   " WHERE e.subscription_id OPERATOR(pg_catalog.=) ANY ($1)"
+				   " ORDER BY e.subscription_id FOR NO KEY UPDATE",
+				   UUIDARRAYOID);
+
+/* Before the endpoint, as whoever pauses a subscription. */
+static PlatformQuery lock_subscriptions =
+	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
+				   "SELECT 1 FROM platform.webhook_subscriptions"
+				   " WHERE id OPERATOR(pg_catalog.=) ANY ($1) ORDER BY id FOR NO KEY UPDATE",
+				   UUIDARRAYOID);
+
+/*
+ * $3: open the breaker until then. Otherwise a place among those under way is
+ * free again, a breaker that closes ($4) blocks no longer, and a retry at $5 is due.
+ */
+#define UNBLOCKS \
+	"(e.blocked_by OPERATOR(pg_catalog.=) 'full' OR ($4 AND e.blocked_by OPERATOR(pg_catalog.=) 'breaker'))"
+
+static PlatformQuery update_endpoint =
+	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
+				   "UPDATE platform.webhook_endpoints AS e SET"
+				   " due_at = CASE WHEN $3 IS NOT NULL THEN $3 WHEN " UNBLOCKS " THEN $6"
+				   " WHEN $5 IS NULL THEN e.due_at ELSE LEAST(e.due_at, GREATEST($5, e.blocked_until)) END,"
+				   " blocked_until = CASE WHEN $3 IS NOT NULL THEN $3 WHEN " UNBLOCKS " THEN NULL ELSE e.blocked_until END,"
+				   " blocked_by = CASE WHEN $3 IS NOT NULL THEN 'breaker' WHEN " UNBLOCKS " THEN NULL ELSE e.blocked_by END,"
+				   " breaker = $7, breaker_opened = $8, failures = $9, failing_since = $10,"
+				   " last_success_at = coalesce($11, e.last_success_at),"
+				   " last_failure_at = coalesce($12, e.last_failure_at)"
+				   " WHERE e.subscription_id OPERATOR(pg_catalog.=) $1"
+				   " AND e.organization_id OPERATOR(pg_catalog.=) $2",
+				   UUIDOID, UUIDOID, TIMESTAMPTZOID, BOOLOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
+				   TEXTOID, INT4OID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID);
+
+static PlatformQuery disable_subscription =
+	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
+				   "UPDATE platform.webhook_subscriptions SET active = false, disabled_reason = $3"
+				   " WHERE id OPERATOR(pg_catalog.=) $1 AND organization_id OPERATOR(pg_catalog.=) $2 AND active",
+				   UUIDOID, UUIDOID, TEXTOID);
+
+static void
+read_health(WebhookHealth *endpoint, uint64 row, int column)
+{
+	bool		isnull;
+
+	endpoint->full = DatumGetBool(platform_row_datum(row, column, &isnull)) && !isnull;
+	endpoint->breaker = platform_row_cstring(row, column + 1);
+	endpoint->breaker_opened = platform_row_int32(row, column + 2);
+	endpoint->failures = platform_row_int32(row, column + 3);
+	endpoint->failing_since = platform_row_timestamptz_or(row, column + 4, 0);
+}
+
+WebhookHealth *
+platform_webhook_health_find(WebhookHealth *endpoints, int count, const pg_uuid_t *id)
+{
+	for (int i = 0; i < count; i++)
+		if (platform_uuid_equal(&endpoints[i].id, id))
+			return &endpoints[i];
+	return NULL;
+}
+
+int
+platform_webhook_health_read(pg_uuid_t *subscriptions, int count, WebhookHealth **endpoints)
+{
+	Datum		value;
+	int			rows;
+
+	qsort(subscriptions, count, sizeof(pg_uuid_t), platform_compare_uuids);
+	value = platform_uuid_array(subscriptions, count);
+	rows = count == 0 ? 0 : (int) platform_query_run(&find_endpoints, &value, NULL);
+	*endpoints = palloc0(Max(rows, 1) * sizeof(WebhookHealth));
+	for (int i = 0; i < rows; i++)
+	{
+		WebhookHealth *endpoint = &(*endpoints)[i];
+		char	   *policy = platform_row_cstring(i, 3);
+		bool		isnull;
+		Datum		schedule = platform_row_datum_copy(i, 4, &isnull);
+
+		endpoint->id = platform_row_uuid(i, 1);
+		endpoint->organization = platform_row_uuid(i, 2);
+		endpoint->schedule.fixed = strcmp(policy, "fixed") == 0;
+		if (!isnull)
+		{
+			ArrayType  *array = DatumGetArrayTypeP(schedule);
+
+			endpoint->schedule.count = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+			endpoint->schedule.seconds = (const int32 *) ARR_DATA_PTR(array);
+		}
+		endpoint->keep_responses = platform_row_bool(i, 5);
+		endpoint->name = platform_row_cstring(i, 6);
+		read_health(endpoint, i, 7);
+	}
+	return rows;
+}
+
+/* Locks the rows of endpoints whose health is concerned, and reads them again. */
+void
+platform_webhook_health_lock(WebhookHealth *endpoints, int count, TimestampTz now)
+{
+	pg_uuid_t  *ids = palloc(Max(count, 1) * sizeof(pg_uuid_t));
+	int			nids = 0;
+	Datum		value;
+	uint64		rows;
+
+	for (int i = 0; i < count; i++)
+		if (endpoints[i].gone || (endpoints[i].concerned && endpoints[i].failing_since != 0 &&
+								  now - endpoints[i].failing_since >= DISABLE_AFTER))
+			ids[nids++] = endpoints[i].id;
+	if (nids > 0)
+	{
+		value = platform_uuid_array(ids, nids);
+		platform_query_run(&lock_subscriptions, &value, NULL);
+	}
+	nids = 0;
+	for (int i = 0; i < count; i++)
+	{
+		if (endpoints[i].failures > 0 || endpoints[i].full || strcmp(endpoints[i].breaker, "closed") != 0)
+			endpoints[i].concerned = true;
+		if (endpoints[i].concerned)
+			ids[nids++] = endpoints[i].id;
+	}
+	if (nids == 0)
+		return;
+	value = platform_uuid_array(ids, nids);
+	rows = platform_query_run(&lock_endpoints, &value, NULL);
+	for (uint64 i = 0; i < rows; i++)
+	{
+		pg_uuid_t	id = platform_row_uuid(i, 1);
+
+		read_health(platform_webhook_health_find(endpoints, count, &id), i, 2);
+	}
+}
+
+static void
+raise_alert(const WebhookHealth *endpoint, const char *severity, const char *what)
+{
+	PlatformAlert alert = {
+		.severity = severity, .type = ALERT_TYPE, .source = "webhook",
+		.organization = &endpoint->organization,
+		.title = psprintf("Deliveries to webhook \"%s\" fail", endpoint->name),
+		.message = psprintf("%s: %d failures in a row since %s.", what, endpoint->failures,
+							timestamptz_to_str(endpoint->failing_since)),
+		.dedup_key = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&endpoint->id)))
+	};
+
+	(void) platform_alert_raise(&alert, NULL);
+}
+
+static void
+disable(const WebhookHealth *endpoint, const char *reason)
+{
+	Datum		values[3];
+
+	values[0] = UUIDPGetDatum(&endpoint->id);
+	values[1] = UUIDPGetDatum(&endpoint->organization);
+	values[2] = CStringGetTextDatum(reason);
+	if (platform_query_run(&disable_subscription, values, NULL) > 0)
+		raise_alert(endpoint, "critical", strcmp(reason, "gone") == 0 ?
+					"The receiver said 410 Gone and the subscription is disabled" :
+					"The subscription is disabled");
+}
+
+void
+platform_webhook_health_write(WebhookHealth *endpoint, TimestampTz now)
+{
+	bool		was_failing = endpoint->failures >= BREAKER_FAILURES;
+	bool		was_open = strcmp(endpoint->breaker, "closed") != 0;
+	TimestampTz open_until = 0;
+	Datum		values[12];
+	bool		nulls[12] = {false};
+
+	if (endpoint->nsucceeded > 0)
+	{
+		endpoint->failures = 0;
+		endpoint->failing_since = 0;
+		endpoint->breaker_opened = 0;
+		endpoint->breaker = "closed";
+	}
+	else if (endpoint->nfailed > 0)
+	{
+		endpoint->failures = (int) Min((int64) endpoint->failures + endpoint->nfailed, PG_INT32_MAX);
+		if (endpoint->failing_since == 0)
+			endpoint->failing_since = now;
+		if (strcmp(endpoint->breaker, "half_open") == 0 ||
+			(!was_open && endpoint->failures >= BREAKER_FAILURES))
+		{
+			open_until = now + Min(BREAKER_FIRST << Min(endpoint->breaker_opened, 10), BREAKER_LONGEST);
+			endpoint->breaker_opened++;
+			endpoint->breaker = "open";
+		}
+	}
+
+	values[0] = UUIDPGetDatum(&endpoint->id);
+	values[1] = UUIDPGetDatum(&endpoint->organization);
+	values[2] = TimestampTzGetDatum(open_until);
+	nulls[2] = open_until == 0;
+	values[3] = BoolGetDatum(was_open && endpoint->nsucceeded > 0);
+	values[4] = TimestampTzGetDatum(endpoint->next_retry_at);
+	nulls[4] = endpoint->next_retry_at == 0;
+	values[5] = TimestampTzGetDatum(now);
+	values[6] = CStringGetTextDatum(endpoint->breaker);
+	values[7] = Int32GetDatum(endpoint->breaker_opened);
+	values[8] = Int32GetDatum(endpoint->failures);
+	values[9] = TimestampTzGetDatum(endpoint->failing_since);
+	nulls[9] = endpoint->failing_since == 0;
+	values[10] = values[11] = TimestampTzGetDatum(now);
+	nulls[10] = endpoint->nsucceeded == 0;
+	nulls[11] = endpoint->nfailed == 0;
+	platform_query_run(&update_endpoint, values, nulls);
+
+	if (endpoint->nsucceeded > 0 && was_failing)
+		(void) platform_alert_clear(&endpoint->organization, ALERT_TYPE,
+									DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&endpoint->id))));
+	else if (open_until != 0)
+		raise_alert(endpoint, now - endpoint->failing_since >= ALERT_AFTER ? "critical" : "warning",
+					"The circuit breaker opened");
+	if (endpoint->gone)
+		disable(endpoint, "gone");
+	else if (endpoint->nsucceeded == 0 && endpoint->nfailed > 0 &&
+			 endpoint->failures >= DISABLE_FAILURES &&
+			 now - endpoint->failing_since >= DISABLE_AFTER)
+		disable(endpoint, "failing");
+}
