@@ -6,7 +6,7 @@
  * rollover + credit) and of the prices that each event names. Calls use up what is
  * included in the order in which they ended; what is beyond, also the part of a
  * call, is overage. It is computed anew each time, and what was billed before is
- * subtracted: the same events give no new line, others an adjustment.
+ * subtracted: the same events give no new line, others an adjustment, be it of 0.
  *
  * Whoever records a late event, or changes what a closed period includes, updates
  * the period's row. Here that row is locked first and everything read after that, so
@@ -121,6 +121,11 @@ static PlatformQuery bill_periods =
 				   " sum(b.provider_cost) AS provider_cost"
 				   " FROM platform.billing_line_items b"
 				   " WHERE b.billing_period_id = ANY ($1) AND b.line_kind <> 'credit' GROUP BY 1, 2, 3),"
+				   "latest AS (SELECT DISTINCT ON (b.billing_period_id, b.event_type, b.tier_snapshot_id)"
+				   " b.billing_period_id AS period_id, b.event_type, b.tier_snapshot_id, b.event_ids"
+				   " FROM platform.billing_line_items b"
+				   " WHERE b.billing_period_id = ANY ($1) AND b.line_kind <> 'credit'"
+				   " ORDER BY b.billing_period_id, b.event_type, b.tier_snapshot_id, b.revision DESC),"
 				   "revision AS (SELECT b.billing_period_id AS period_id, max(b.revision) AS last"
 				   " FROM platform.billing_line_items b WHERE b.billing_period_id = ANY ($1) GROUP BY 1),"
 				   "difference AS (SELECT COALESCE(n.period_id, b.period_id) AS period_id,"
@@ -129,12 +134,15 @@ static PlatformQuery bill_periods =
 				   " COALESCE(n.unit_rate, b.unit_rate) AS unit_rate, n.phone_number,"
 				   " COALESCE(n.event_ids, '{}') AS event_ids, n.first_at, n.last_at,"
 				   " b.period_id IS NULL AS is_new,"
+				   " COALESCE(n.event_ids, '{}') <> COALESCE(a.event_ids, '{}') AS has_other_events,"
 				   " COALESCE(n.quantity, 0) - COALESCE(b.quantity, 0) AS quantity,"
 				   " COALESCE(n.units, 0) - COALESCE(b.units, 0) AS units,"
 				   " COALESCE(n.amount, 0) - COALESCE(b.amount, 0) AS amount,"
 				   " COALESCE(n.provider_cost, 0) - COALESCE(b.provider_cost, 0) AS provider_cost"
 				   " FROM line n FULL JOIN billed b ON b.period_id = n.period_id AND b.event_type = n.event_type"
-				   " AND COALESCE(b.tier_snapshot_id::text, '') = COALESCE(n.tier_snapshot_id::text, '')),"
+				   " AND COALESCE(b.tier_snapshot_id::text, '') = COALESCE(n.tier_snapshot_id::text, '')"
+				   " LEFT JOIN latest a ON a.period_id = b.period_id AND a.event_type = b.event_type"
+				   " AND COALESCE(a.tier_snapshot_id::text, '') = COALESCE(b.tier_snapshot_id::text, '')),"
 				   "written AS (INSERT INTO platform.billing_line_items (id, organization_id, billing_period_id,"
 				   " user_id, phone_number, event_type, line_kind, revision, event_ids, event_range_start,"
 				   " event_range_end, quantity, billed_units, unit_rate, total_amount, provider_cost, margin,"
@@ -144,7 +152,8 @@ static PlatformQuery bill_periods =
 				   " d.event_ids, d.first_at, d.last_at, d.quantity, d.units, d.unit_rate, d.amount,"
 				   " d.provider_cost, d.amount - d.provider_cost, d.tier_snapshot_id"
 				   " FROM difference d JOIN period p ON p.id = d.period_id LEFT JOIN revision v ON v.period_id = p.id"
-				   " WHERE d.is_new OR d.quantity <> 0 OR d.amount <> 0 OR d.provider_cost <> 0"
+				   " WHERE d.is_new OR d.has_other_events OR d.quantity <> 0 OR d.amount <> 0"
+				   " OR d.provider_cost <> 0"
 				   " RETURNING line_kind, total_amount),"
 				   "marked AS (UPDATE platform.usage_periods p SET billed_at = clock_timestamp(), rebill_at = NULL"
 				   " WHERE p.id = ANY ($1) AND (p.billed_at IS NULL OR p.rebill_at IS NOT NULL))"

@@ -79,4 +79,6 @@ SELECT count(*) AS untraced FROM platform.call_events e JOIN platform.usage_peri
 WHERE e.organization_id = :org AND p.closed_at IS NOT NULL AND NOT EXISTS (SELECT FROM platform.billing_line_items b WHERE b.billing_period_id = e.period_id AND e.id = ANY (b.event_ids));
 -- the counters agree with it all
 SELECT discrepancies_found FROM platform.reconcile_usage(organization_id => :org);
+SELECT right(d.user_id::text, 4) AS customer, p.period_start - now() AS period, p.closed_at IS NOT NULL AS closed, d.call_used_seconds, d.call_event_seconds, d.sms_used, d.sms_event_segments
+FROM platform.reconciliation_discrepancies d JOIN platform.usage_periods p ON p.id = d.period_id WHERE d.organization_id = :org ORDER BY 1, 2;
 ROLLBACK;
