@@ -26,8 +26,11 @@
 void
 platform_query_begin(void)
 {
+	MemoryContext caller = CurrentMemoryContext;
+
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
+	MemoryContextSwitchTo(caller);
 }
 
 void
@@ -92,6 +95,7 @@ platform_query_run(PlatformQuery *query, const Datum *values, const bool *nulls)
 	bool		latest = (query->flags & QUERY_LATEST) != 0;
 	char		buffer[PLATFORM_QUERY_MAX_ARGS];
 	const char *flags = query_null_flags(query, nulls, buffer);
+	MemoryContext caller = CurrentMemoryContext;
 	PlatformUser saved;
 	int			level = 0;
 	int			result;
@@ -120,6 +124,7 @@ platform_query_run(PlatformQuery *query, const Datum *values, const bool *nulls)
 		platform_restore_user(&saved);
 	if (result < 0)
 		elog(ERROR, "query failed: %s", SPI_result_code_string(result));
+	MemoryContextSwitchTo(caller);
 	return SPI_processed;
 }
 
@@ -163,6 +168,7 @@ platform_query_cursor(PlatformQuery *query, const Datum *values, const bool *nul
 	bool		latest = (query->flags & QUERY_LATEST) != 0;
 	char		buffer[PLATFORM_QUERY_MAX_ARGS];
 	const char *flags = query_null_flags(query, nulls, buffer);
+	MemoryContext caller = CurrentMemoryContext;
 	PlatformUser saved;
 	Portal		portal;
 	int			level = 0;
@@ -181,6 +187,7 @@ platform_query_cursor(PlatformQuery *query, const Datum *values, const bool *nul
 		AtEOXact_GUC(true, level);
 	if (query->flags & QUERY_OWNER)
 		platform_restore_user(&saved);
+	MemoryContextSwitchTo(caller);
 	return portal;
 }
 

@@ -14,7 +14,9 @@
  * server revalidates it.  One platform_query_begin()/_end() pair encloses all
  * queries of a SQL-callable function; on an error the server cleans up.
  * Results live until the next run: copy what must survive with the getters,
- * which allocate in the memory context that was current before _begin().
+ * which allocate in the memory context that was current before _begin(). That
+ * context stays current between the two, so nothing that a function builds there
+ * ends with its queries.
  */
 #ifndef PLATFORM_QUERY_H
 #define PLATFORM_QUERY_H
