@@ -16,8 +16,9 @@ globalThis.crypto ??= webcrypto;
 
 const folder = new URL('.', import.meta.url);
 const clients = {};
+const programs = ['peers.mjs', 'receiver.mjs'];
 for (const file of readdirSync(folder).sort()) {
-	if (file.endsWith('.mjs') && file !== 'peers.mjs')
+	if (file.endsWith('.mjs') && !programs.includes(file))
 		Object.assign(clients, (await import(new URL(file, folder))).default);
 }
 
