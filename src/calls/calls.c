@@ -6,7 +6,6 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -16,58 +15,13 @@
 #include "core/error.h"
 #include "core/identity.h"
 #include "core/query.h"
-#include "core/result.h"
-
-#define LIST_MAX 100000
 
 PlatformModule platform_voice_module = {"calls", 580, 0};
 
 pg_uuid_t *
 platform_voice_organization(FunctionCallInfo fcinfo, int argument)
 {
-	platform_require_module(&platform_voice_module);
-	platform_require_argument(fcinfo, argument, "organization_id");
-	platform_require_organization(PG_GETARG_UUID_P(argument));
-	return PG_GETARG_UUID_P(argument);
-}
-
-bool
-platform_voice_text_fits(const text *value, int most)
-{
-	int			length = pg_mbstrlen_with_len(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
-
-	return length >= 1 && length <= most;
-}
-
-void
-platform_voice_check_text(const text *value, const char *name, int most)
-{
-	if (!platform_voice_text_fits(value, most))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must have 1 to %d characters", name, most)));
-}
-
-text *
-platform_voice_text(FunctionCallInfo fcinfo, int argument)
-{
-	return PG_ARGISNULL(argument) ? NULL : PG_GETARG_TEXT_PP(argument);
-}
-
-void
-platform_voice_bad_argument(const char *message)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("%s", message)));
-}
-
-void
-platform_voice_rule(const char *message)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_PLATFORM_RULE_VIOLATION),
-			 errmsg("%s", message)));
+	return platform_organization_argument(fcinfo, argument, &platform_voice_module);
 }
 
 /* Our names, and the providers' spellings of them. */
@@ -98,17 +52,7 @@ platform_call_status_argument(FunctionCallInfo fcinfo, int argument)
 		if (strcmp(spellings[i].name, name) == 0)
 			return spellings[i].status;
 	}
-	platform_voice_bad_argument("status must be pending, ringing, in_progress, completed, failed, no_answer, busy or canceled");
-}
-
-void
-platform_voice_optional_text(FunctionCallInfo fcinfo, int argument,
-							 const char *name, int most)
-{
-	text	   *value = platform_voice_text(fcinfo, argument);
-
-	if (value != NULL)
-		platform_voice_check_text(value, name, most);
+	platform_bad_argument("status must be pending, ringing, in_progress, completed, failed, no_answer, busy or canceled");
 }
 
 void
@@ -118,26 +62,12 @@ platform_voice_set_time(Datum *values, bool *nulls, int i, TimestampTz at)
 	nulls[i] = at == DT_NOBEGIN;
 }
 
-void
-platform_voice_set_text(Datum *values, bool *nulls, int i, text *value)
-{
-	values[i] = PointerGetDatum(value);
-	nulls[i] = value == NULL;
-}
-
-bool
-platform_voice_is_word(const text *value, const char *word)
-{
-	return strlen(word) == VARSIZE_ANY_EXHDR(value) &&
-		memcmp(word, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)) == 0;
-}
-
 bool
 platform_voice_is_one_of(const text *value, const char *const *words)
 {
 	for (int i = 0; words[i] != NULL; i++)
 	{
-		if (platform_voice_is_word(value, words[i]))
+		if (platform_text_is(value, words[i]))
 			return true;
 	}
 	return false;
@@ -154,7 +84,7 @@ platform_voice_check_interval(FunctionCallInfo fcinfo, int argument, const char 
 	interval = PG_GETARG_DATUM(argument);
 	if (DatumGetBool(DirectFunctionCall2(interval_lt, interval, PointerGetDatum(&shortest))) ||
 		DatumGetBool(DirectFunctionCall2(interval_gt, interval, PointerGetDatum(&longest))))
-		platform_voice_bad_argument(psprintf("%s must be between a second and a day", name));
+		platform_bad_argument(psprintf("%s must be between a second and a day", name));
 }
 
 Datum
@@ -172,17 +102,6 @@ platform_voice_list_of_call(FunctionCallInfo fcinfo, PlatformQuery *query)
 	return platform_query_return_rows(fcinfo, query, values, NULL);
 }
 
-void
-platform_voice_set_arguments(FunctionCallInfo fcinfo, int first, int count,
-							 Datum *values, bool *nulls)
-{
-	for (int i = 0; i < count; i++)
-	{
-		nulls[i] = PG_ARGISNULL(first + i);
-		values[i] = nulls[i] ? (Datum) 0 : PG_GETARG_DATUM(first + i);
-	}
-}
-
 pg_uuid_t
 platform_voice_user(FunctionCallInfo fcinfo, int argument, const char *name, const char *action)
 {
@@ -196,35 +115,10 @@ platform_voice_user(FunctionCallInfo fcinfo, int argument, const char *name, con
 	return *PG_GETARG_UUID_P(argument);
 }
 
-text *
-platform_voice_number(FunctionCallInfo fcinfo, int argument, const char *name,
-					  const PlatformPhoneRegion *region)
-{
-	text	   *number = platform_voice_text(fcinfo, argument);
-	char		e164[PLATFORM_E164_SIZE];
-
-	if (number == NULL)
-		return NULL;
-	if (!platform_normalize_phone(VARDATA_ANY(number), VARSIZE_ANY_EXHDR(number), region, e164))
-		ereport(ERROR,
-				(errcode(ERRCODE_PLATFORM_RULE_VIOLATION),
-				 errmsg("%s is no telephone number", name),
-				 errhint("Leave it NULL for callers without one.")));
-	return cstring_to_text(e164);
-}
-
 void
 platform_voice_require_calls(const pg_uuid_t *organization)
 {
 	platform_capability_require(organization, NULL, CAPABILITY_CALL);
-}
-
-void
-platform_voice_check_limit(FunctionCallInfo fcinfo, int argument)
-{
-	platform_require_argument(fcinfo, argument, "limit");
-	if (PG_GETARG_INT32(argument) < 1 || PG_GETARG_INT32(argument) > LIST_MAX)
-		platform_voice_bad_argument(psprintf("limit must be between 1 and %d", LIST_MAX));
 }
 
 void
@@ -239,7 +133,7 @@ platform_voice_require_call(const pg_uuid_t *organization, const pg_uuid_t *call
 	Datum		values[2] = {UUIDPGetDatum(organization), UUIDPGetDatum(call)};
 
 	if (platform_query_run(&find, values, NULL) == 0)
-		platform_voice_no_such("call");
+		platform_no_such("call");
 }
 
 TimestampTz
@@ -256,18 +150,4 @@ platform_voice_moment(FunctionCallInfo fcinfo, int argument)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("at must be a moment")));
 	return at > now ? Min(at, GetCurrentTimestamp()) : at;
-}
-
-Datum
-platform_voice_return(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
-{
-	return platform_return_row(fcinfo, values, nulls);
-}
-
-void
-platform_voice_no_such(const char *what)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_PLATFORM_NOT_FOUND),
-			 errmsg("no such %s in the organization", what)));
 }

@@ -22,6 +22,9 @@
 #include "core/phone.h"
 #include "core/query.h"
 
+/* Rows of a listing. */
+#define CALL_LIST_MAX	100000
+
 extern PlatformModule platform_voice_module;
 
 /*
@@ -45,24 +48,8 @@ pg_noreturn extern void platform_call_refuse(CallStatus from, CallStatus to);
 /* The organization of the argument, which the caller may act for: 22004, 42501. */
 extern pg_uuid_t *platform_voice_organization(FunctionCallInfo fcinfo, int argument);
 
-/* 22023 when the text is empty or longer than so many characters. */
-extern void platform_voice_check_text(const text *value, const char *name, int most);
-
-/* The same for an argument that may be NULL. */
-extern void platform_voice_optional_text(FunctionCallInfo fcinfo, int argument,
-										 const char *name, int most);
-
-/* 22023. */
-pg_noreturn extern void platform_voice_bad_argument(const char *message);
-
-/* PT422. */
-pg_noreturn extern void platform_voice_rule(const char *message);
-
 /* A status in our name for it or a provider's: 22004, 22023. */
 extern CallStatus platform_call_status_argument(FunctionCallInfo fcinfo, int argument);
-
-/* Is the text that word? */
-extern bool platform_voice_is_word(const text *value, const char *word);
 
 /* Is it one of the words, of which the last is NULL? */
 extern bool platform_voice_is_one_of(const text *value, const char *const *words);
@@ -70,13 +57,8 @@ extern bool platform_voice_is_one_of(const text *value, const char *const *words
 /* 22004 for NULL, 22023 unless the interval is between a second and a day. */
 extern void platform_voice_check_interval(FunctionCallInfo fcinfo, int argument, const char *name);
 
-/* Arguments of a query: DT_NOBEGIN and NULL are null. */
+/* An argument of a query: DT_NOBEGIN is null. */
 extern void platform_voice_set_time(Datum *values, bool *nulls, int i, TimestampTz at);
-extern void platform_voice_set_text(Datum *values, bool *nulls, int i, text *value);
-
-/* The function's arguments from first on as those of a query. */
-extern void platform_voice_set_arguments(FunctionCallInfo fcinfo, int first, int count,
-										 Datum *values, bool *nulls);
 
 /*
  * For whom it is done: NULL: the caller (22004 when it has no user); somebody
@@ -85,38 +67,19 @@ extern void platform_voice_set_arguments(FunctionCallInfo fcinfo, int first, int
 extern pg_uuid_t platform_voice_user(FunctionCallInfo fcinfo, int argument, const char *name,
 									 const char *action);
 
-/* A telephone number in its international form, or NULL: PT422 when it is none. */
-extern text *platform_voice_number(FunctionCallInfo fcinfo, int argument, const char *name,
-								   const PlatformPhoneRegion *region);
-
 /* PT403, PT429: may people of the organization call? */
 extern void platform_voice_require_calls(const pg_uuid_t *organization);
-
-/* Rows that a listing returns: 22004 for NULL, 22023 unless 1 .. 100000. */
-extern void platform_voice_check_limit(FunctionCallInfo fcinfo, int argument);
-
-/* Has the text 1 to so many characters? */
-extern bool platform_voice_text_fits(const text *value, int most);
 
 /* PT404 unless the organization has the call; within platform_query_begin(). */
 extern void platform_voice_require_call(const pg_uuid_t *organization, const pg_uuid_t *call);
 
-/* The argument, or NULL. */
-extern text *platform_voice_text(FunctionCallInfo fcinfo, int argument);
-
 /* A moment that has passed; NULL and the future: now. */
 extern TimestampTz platform_voice_moment(FunctionCallInfo fcinfo, int argument);
-
-/* The function's row. */
-extern Datum platform_voice_return(FunctionCallInfo fcinfo, Datum *values, bool *nulls);
 
 /*
  * A listing of what belongs to a call, which the first two arguments name; they
  * are the query's arguments too.
  */
 extern Datum platform_voice_list_of_call(FunctionCallInfo fcinfo, PlatformQuery *query);
-
-/* PT404. */
-pg_noreturn extern void platform_voice_no_such(const char *what);
 
 #endif							/* PLATFORM_CALLS_H */

@@ -87,17 +87,17 @@ platform_record_consent(PG_FUNCTION_ARGS)
 	method = PG_GETARG_TEXT_PP(2);
 	if (!platform_voice_is_one_of(method, consenting) &&
 		!platform_voice_is_one_of(method, not_consenting))
-		platform_voice_rule("method must be ivr_played, verbal_yes, dtmf_confirm, written, assumed or none");
+		platform_rule_violation("method must be ivr_played, verbal_yes, dtmf_confirm, written, assumed or none");
 	if (!PG_ARGISNULL(3) && PG_GETARG_INT32(3) < 0)
-		platform_voice_bad_argument("audio_offset_ms must not be below zero");
-	platform_voice_check_text(PG_GETARG_TEXT_PP(5), "version", VERSION_MAX);
-	platform_voice_optional_text(fcinfo, 7, "user_agent", USER_AGENT_MAX);
-	platform_voice_set_arguments(fcinfo, 0, 8, values, nulls);
+		platform_bad_argument("audio_offset_ms must not be below zero");
+	(void) platform_required_text(fcinfo, 5, "version", VERSION_MAX);
+	(void) platform_optional_text(fcinfo, 7, "user_agent", USER_AGENT_MAX);
+	platform_copy_arguments(fcinfo, 0, 8, values, nulls);
 	platform_voice_set_time(values, nulls, 4, platform_voice_moment(fcinfo, 4));
 
 	platform_query_begin();
 	if (platform_query_run(&record, values, nulls) == 0)
-		platform_voice_no_such("call");
+		platform_no_such("call");
 	*id = platform_row_uuid(0, 1);
 	platform_query_end();
 	PG_RETURN_UUID_P(id);
@@ -148,7 +148,7 @@ platform_verify_call_consent(PG_FUNCTION_ARGS)
 	if (!verified)
 	{
 		if (platform_query_run(&find, values, NULL) == 0)
-			platform_voice_no_such("call");
+			platform_no_such("call");
 		if (!platform_row_bool(0, 1))
 			ereport(ERROR,
 					(errcode(ERRCODE_PLATFORM_WRONG_STATE),
@@ -200,13 +200,13 @@ platform_add_call_recording(PG_FUNCTION_ARGS)
 
 	platform_require_argument(fcinfo, 1, "call_id");
 	platform_require_argument(fcinfo, 3, "duration");
-	platform_voice_optional_text(fcinfo, 2, "recording_url", URL_MAX);
-	platform_voice_optional_text(fcinfo, 4, "storage_path", PATH_MAX_LENGTH);
+	(void) platform_optional_text(fcinfo, 2, "recording_url", URL_MAX);
+	(void) platform_optional_text(fcinfo, 4, "storage_path", PATH_MAX_LENGTH);
 	if (PG_GETARG_INT32(3) < 0)
-		platform_voice_bad_argument("duration must not be below zero");
+		platform_bad_argument("duration must not be below zero");
 	if (PG_ARGISNULL(2) && PG_ARGISNULL(4))
-		platform_voice_rule("a recording must have a recording_url or a storage_path");
-	platform_voice_set_arguments(fcinfo, 0, 6, values, nulls);
+		platform_rule_violation("a recording must have a recording_url or a storage_path");
+	platform_copy_arguments(fcinfo, 0, 6, values, nulls);
 
 	platform_query_begin();
 	platform_voice_require_call(organization, PG_GETARG_UUID_P(1));
@@ -271,12 +271,12 @@ platform_renew_recording_url(PG_FUNCTION_ARGS)
 	(void) platform_voice_organization(fcinfo, 0);
 	platform_require_argument(fcinfo, 1, "recording_id");
 	platform_require_argument(fcinfo, 2, "recording_url");
-	platform_voice_check_text(PG_GETARG_TEXT_PP(2), "recording_url", URL_MAX);
-	platform_voice_set_arguments(fcinfo, 0, 4, values, nulls);
+	(void) platform_required_text(fcinfo, 2, "recording_url", URL_MAX);
+	platform_copy_arguments(fcinfo, 0, 4, values, nulls);
 
 	platform_query_begin();
 	if (platform_query_run(&renew, values, nulls) == 0)
-		platform_voice_no_such("recording");
+		platform_no_such("recording");
 	platform_query_end();
 	PG_RETURN_VOID();
 }

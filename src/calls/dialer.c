@@ -73,16 +73,16 @@ platform_enqueue_dialer_job(PG_FUNCTION_ARGS)
 	platform_require_argument(fcinfo, 9, "region");
 	region = platform_require_phone_region(PG_GETARG_TEXT_PP(9));
 	if (PG_ARGISNULL(1) && PG_ARGISNULL(2))
-		platform_voice_rule("a job must have a to_number or a lead_id");
+		platform_rule_violation("a job must have a to_number or a lead_id");
 	if (PG_GETARG_INT32(7) < 1 || PG_GETARG_INT32(7) > ATTEMPTS_MAX)
-		platform_voice_bad_argument(psprintf("max_attempts must be between 1 and %d", ATTEMPTS_MAX));
+		platform_bad_argument(psprintf("max_attempts must be between 1 and %d", ATTEMPTS_MAX));
 	if (!JB_ROOT_IS_OBJECT(PG_GETARG_JSONB_P(8)))
-		platform_voice_rule("metadata must be an object");
-	platform_voice_set_arguments(fcinfo, 0, 9, values, nulls);
-	platform_voice_set_text(values, nulls, 1,
-							platform_voice_number(fcinfo, 1, "to_number", region));
-	platform_voice_set_text(values, nulls, 4,
-							platform_voice_number(fcinfo, 4, "from_number", region));
+		platform_rule_violation("metadata must be an object");
+	platform_copy_arguments(fcinfo, 0, 9, values, nulls);
+	platform_set_text(values, nulls, 1,
+							platform_phone_argument(fcinfo, 1, "to_number", region));
+	platform_set_text(values, nulls, 4,
+							platform_phone_argument(fcinfo, 4, "from_number", region));
 	if (nulls[6])
 		platform_voice_set_time(values, nulls, 6, platform_voice_moment(fcinfo, 6));
 
@@ -166,12 +166,12 @@ platform_claim_dialer_jobs(PG_FUNCTION_ARGS)
 		platform_require_organization(organization);
 	else
 		platform_require_operator("claim the jobs of all organizations");
-	platform_voice_optional_text(fcinfo, 1, "worker", WORKER_MAX);
+	(void) platform_optional_text(fcinfo, 1, "worker", WORKER_MAX);
 	platform_require_argument(fcinfo, 2, "limit");
 	if (PG_GETARG_INT32(2) < 1 || PG_GETARG_INT32(2) > CLAIM_MAX)
-		platform_voice_bad_argument(psprintf("limit must be between 1 and %d", CLAIM_MAX));
+		platform_bad_argument(psprintf("limit must be between 1 and %d", CLAIM_MAX));
 	platform_voice_check_interval(fcinfo, 3, "lease");
-	platform_voice_set_arguments(fcinfo, 0, 4, values, nulls);
+	platform_copy_arguments(fcinfo, 0, 4, values, nulls);
 	values[0] = UUIDPGetDatum(organization);
 	nulls[0] = organization == NULL;
 
@@ -210,7 +210,7 @@ platform_extend_dialer_lease(PG_FUNCTION_ARGS)
 	platform_require_argument(fcinfo, 1, "job_id");
 	platform_require_argument(fcinfo, 2, "lease_id");
 	platform_voice_check_interval(fcinfo, 3, "lease");
-	platform_voice_set_arguments(fcinfo, 0, 4, values, nulls);
+	platform_copy_arguments(fcinfo, 0, 4, values, nulls);
 	platform_query_begin();
 	extended = platform_query_run(&extend, values, nulls) > 0;
 	platform_query_end();
@@ -258,13 +258,13 @@ platform_finish_dialer_job(PG_FUNCTION_ARGS)
 	platform_require_argument(fcinfo, 3, "result");
 	platform_require_argument(fcinfo, 5, "retry_in");
 	result = PG_GETARG_TEXT_PP(3);
-	if (!platform_voice_is_word(result, "done") && !platform_voice_is_word(result, "failed") &&
-		!platform_voice_is_word(result, "retry"))
-		platform_voice_bad_argument("result must be done, failed or retry");
-	platform_voice_optional_text(fcinfo, 4, "error", ERROR_MAX);
+	if (!platform_text_is(result, "done") && !platform_text_is(result, "failed") &&
+		!platform_text_is(result, "retry"))
+		platform_bad_argument("result must be done, failed or retry");
+	(void) platform_optional_text(fcinfo, 4, "error", ERROR_MAX);
 	if (DatumGetBool(DirectFunctionCall2(interval_lt, PG_GETARG_DATUM(5), PointerGetDatum(&(Interval) {0}))))
-		platform_voice_bad_argument("retry_in must not be below zero");
-	platform_voice_set_arguments(fcinfo, 0, 7, values, nulls);
+		platform_bad_argument("retry_in must not be below zero");
+	platform_copy_arguments(fcinfo, 0, 7, values, nulls);
 
 	platform_query_begin();
 	if (!PG_ARGISNULL(6))
@@ -311,7 +311,7 @@ platform_cancel_dialer_job(PG_FUNCTION_ARGS)
 	platform_query_begin();
 	canceled = platform_query_run(&cancel, values, NULL) > 0;
 	if (!canceled && platform_query_run(&find, values, NULL) == 0)
-		platform_voice_no_such("job");
+		platform_no_such("job");
 	platform_query_end();
 	PG_RETURN_BOOL(canceled);
 }

@@ -23,6 +23,7 @@
 #include "core/error.h"
 #include "core/identity.h"
 #include "core/query.h"
+#include "core/result.h"
 
 #define CALL_CODE_MAX		50
 #define CALL_REASON_MAX		500
@@ -138,7 +139,7 @@ lock_call(FunctionCallInfo fcinfo, Call *call)
 			found = platform_query_run(&lock_by_sid, values, NULL);
 	}
 	if (found == 0)
-		platform_voice_no_such("call");
+		platform_no_such("call");
 	load_call(call);
 }
 
@@ -157,9 +158,9 @@ store_call(const Call *call, CallWrite how)
 	platform_voice_set_time(values, nulls, 5, call->times.ended);
 	values[6] = Int64GetDatum(Max(duration, 0));
 	nulls[6] = duration < 0;
-	platform_voice_set_text(values, nulls, 7, call->error_code);
-	platform_voice_set_text(values, nulls, 8, call->error_message);
-	platform_voice_set_text(values, nulls, 9, call->end_reason ? cstring_to_text(call->end_reason) : NULL);
+	platform_set_text(values, nulls, 7, call->error_code);
+	platform_set_text(values, nulls, 8, call->error_message);
+	platform_set_text(values, nulls, 9, call->end_reason ? cstring_to_text(call->end_reason) : NULL);
 
 	platform_call_write_begin(how, &call->id);
 	platform_query_run(&write_call, values, nulls);
@@ -267,7 +268,7 @@ answer(FunctionCallInfo fcinfo, const Call *call)
 	values[3] = CStringGetTextDatum(platform_call_status_name(call->previous));
 	values[4] = Int32GetDatum(Max(duration, 0));
 	nulls[4] = duration < 0;
-	return platform_voice_return(fcinfo, values, nulls);
+	return platform_return_row(fcinfo, values, nulls);
 }
 
 /*
@@ -299,10 +300,10 @@ platform_advance_call(PG_FUNCTION_ARGS)
 	at = platform_voice_moment(fcinfo, 3);
 	talk = PG_ARGISNULL(4) ? -1 : PG_GETARG_INT32(4);
 	if (!PG_ARGISNULL(4) && talk < 0)
-		platform_voice_bad_argument("duration must not be below zero");
-	platform_voice_optional_text(fcinfo, 5, "error_code", CALL_CODE_MAX);
-	call.error_code = platform_voice_text(fcinfo, 5);
-	call.error_message = platform_voice_text(fcinfo, 6);
+		platform_bad_argument("duration must not be below zero");
+	(void) platform_optional_text(fcinfo, 5, "error_code", CALL_CODE_MAX);
+	call.error_code = platform_text_argument(fcinfo, 5);
+	call.error_message = platform_text_argument(fcinfo, 6);
 
 	platform_query_begin();
 	lock_call(fcinfo, &call);
@@ -338,7 +339,7 @@ end_reason_argument(FunctionCallInfo fcinfo, int argument)
 		if (strcmp(end_reasons[i].name, name) == 0)
 			return &end_reasons[i];
 	}
-	platform_voice_bad_argument("reason must be completed, user_hangup, agent_ended, timeout or error");
+	platform_bad_argument("reason must be completed, user_hangup, agent_ended, timeout or error");
 }
 
 /*
@@ -364,9 +365,9 @@ platform_end_call(PG_FUNCTION_ARGS)
 	platform_require_argument(fcinfo, 1, "call");
 	reason = end_reason_argument(fcinfo, 2);
 	at = platform_voice_moment(fcinfo, 3);
-	platform_voice_optional_text(fcinfo, 4, "error_code", CALL_CODE_MAX);
-	call.error_code = platform_voice_text(fcinfo, 4);
-	call.error_message = platform_voice_text(fcinfo, 5);
+	(void) platform_optional_text(fcinfo, 4, "error_code", CALL_CODE_MAX);
+	call.error_code = platform_text_argument(fcinfo, 4);
+	call.error_message = platform_text_argument(fcinfo, 5);
 	call.end_reason = reason->name;
 
 	platform_query_begin();
@@ -413,7 +414,7 @@ correct_time(FunctionCallInfo fcinfo, int argument, TimestampTz *at)
 		return;
 	*at = PG_GETARG_TIMESTAMPTZ(argument);
 	if (TIMESTAMP_NOT_FINITE(*at))
-		platform_voice_bad_argument("started_at, answered_at and ended_at must be moments");
+		platform_bad_argument("started_at, answered_at and ended_at must be moments");
 }
 
 /* A state has the moments that go with it, in their order; an unknown one is now. */
@@ -433,7 +434,7 @@ correct_times(Call *call)
 		platform_call_enter(times, call->status, GetCurrentTransactionStartTimestamp());
 	if ((times->answered != DT_NOBEGIN && times->answered < times->started) ||
 		(times->ended != DT_NOBEGIN && times->ended < Max(times->started, times->answered)))
-		platform_voice_bad_argument("started_at, answered_at and ended_at must be in this order");
+		platform_bad_argument("started_at, answered_at and ended_at must be in this order");
 }
 
 /*
@@ -460,7 +461,7 @@ platform_correct_call(PG_FUNCTION_ARGS)
 	call.organization = *platform_voice_organization(fcinfo, 0);
 	platform_require_argument(fcinfo, 1, "call");
 	platform_require_argument(fcinfo, 2, "reason");
-	platform_voice_check_text(PG_GETARG_TEXT_PP(2), "reason", CALL_REASON_MAX);
+	(void) platform_required_text(fcinfo, 2, "reason", CALL_REASON_MAX);
 
 	platform_query_begin();
 	lock_call(fcinfo, &call);
@@ -525,7 +526,7 @@ platform_delete_call(PG_FUNCTION_ARGS)
 	platform_query_begin();
 	deleted = platform_query_run(&delete, values, NULL) > 0;
 	if (!deleted && platform_query_run(&find, values, NULL) == 0)
-		platform_voice_no_such("call");
+		platform_no_such("call");
 	platform_query_end();
 	PG_RETURN_BOOL(deleted);
 }

@@ -68,13 +68,13 @@ platform_set_call_disposition(PG_FUNCTION_ARGS)
 	(void) platform_voice_organization(fcinfo, 0);
 	platform_require_argument(fcinfo, 1, "call_id");
 	if (!PG_ARGISNULL(2) && !platform_voice_is_one_of(PG_GETARG_TEXT_PP(2), dispositions))
-		platform_voice_rule("disposition must be sale, no_answer, voicemail, not_interested, follow_up,"
+		platform_rule_violation("disposition must be sale, no_answer, voicemail, not_interested, follow_up,"
 							" wrong_number, callback_scheduled or other");
-	platform_voice_set_arguments(fcinfo, 0, 4, values, nulls);
+	platform_copy_arguments(fcinfo, 0, 4, values, nulls);
 
 	platform_query_begin();
 	if (platform_query_run(&update, values, nulls) == 0)
-		platform_voice_no_such("call");
+		platform_no_such("call");
 	result = platform_row_datum_copy(0, 1, &isnull);
 	platform_query_end();
 	PG_RETURN_DATUM(result);
@@ -91,7 +91,7 @@ check_tags(ArrayType *tags)
 	for (int i = 0; i < count; i++)
 	{
 		if (nulls[i] || !platform_voice_is_one_of(DatumGetTextPP(elements[i]), tag_names))
-			platform_voice_rule("tags must be objection_raised, competitor_mentioned, pricing_discussed,"
+			platform_rule_violation("tags must be objection_raised, competitor_mentioned, pricing_discussed,"
 								" escalation_required, decision_maker_reached, follow_up_needed,"
 								" compliance_issue, quality_concern, positive_feedback or technical_issue");
 	}
@@ -127,11 +127,11 @@ platform_add_call_note(PG_FUNCTION_ARGS)
 	check_tags(PG_GETARG_ARRAYTYPE_P(3));
 	if (PG_ARGISNULL(2) && ArrayGetNItems(ARR_NDIM(PG_GETARG_ARRAYTYPE_P(3)),
 										  ARR_DIMS(PG_GETARG_ARRAYTYPE_P(3))) == 0)
-		platform_voice_rule("a note must have a text, tags, or both");
-	if (!PG_ARGISNULL(2) && !platform_voice_text_fits(PG_GETARG_TEXT_PP(2), NOTE_MAX))
-		platform_voice_rule("note must have 1 to 500 characters");
+		platform_rule_violation("a note must have a text, tags, or both");
+	if (!PG_ARGISNULL(2) && !platform_text_fits(PG_GETARG_TEXT_PP(2), NOTE_MAX))
+		platform_rule_violation("note must have 1 to 500 characters");
 	author = platform_voice_user(fcinfo, 4, "created_by", "write a note for another user");
-	platform_voice_set_arguments(fcinfo, 0, 5, values, nulls);
+	platform_copy_arguments(fcinfo, 0, 5, values, nulls);
 	values[4] = UUIDPGetDatum(&author);
 	nulls[4] = false;
 
@@ -169,10 +169,10 @@ platform_call_notes(PG_FUNCTION_ARGS)
 	bool		nulls[3];
 
 	platform_require_argument(fcinfo, 1, "call_id");
-	platform_voice_check_limit(fcinfo, 2);
+	(void) platform_limit_argument(fcinfo, 2, CALL_LIST_MAX);
 	platform_query_begin();
 	platform_voice_require_call(organization, PG_GETARG_UUID_P(1));
 	platform_query_end();
-	platform_voice_set_arguments(fcinfo, 0, 3, values, nulls);
+	platform_copy_arguments(fcinfo, 0, 3, values, nulls);
 	return platform_query_return_rows(fcinfo, &list, values, nulls);
 }

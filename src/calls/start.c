@@ -16,6 +16,7 @@
 #include "core/event.h"
 #include "core/phone.h"
 #include "core/query.h"
+#include "core/result.h"
 #include "core/uuid7.h"
 
 #define CALL_SID_MAX		255
@@ -53,10 +54,10 @@ static void
 check_word(FunctionCallInfo fcinfo, int argument, const char *name, const char *const *words,
 		   const char *list)
 {
-	text	   *value = platform_voice_text(fcinfo, argument);
+	text	   *value = platform_text_argument(fcinfo, argument);
 
 	if (value != NULL && !platform_voice_is_one_of(value, words))
-		platform_voice_bad_argument(psprintf("%s must be %s", name, list));
+		platform_bad_argument(psprintf("%s must be %s", name, list));
 }
 
 /* Is there a call with that provider's key? PT409 when it is another organization's. */
@@ -112,8 +113,8 @@ start_values(FunctionCallInfo fcinfo, NewCall *call, TimestampTz at, Datum *valu
 	}
 	platform_require_argument(fcinfo, 14, "region");
 	region = platform_require_phone_region(PG_GETARG_TEXT_PP(14));
-	platform_voice_set_text(values, nulls, 5, platform_voice_number(fcinfo, 4, "from_number", region));
-	platform_voice_set_text(values, nulls, 6, platform_voice_number(fcinfo, 5, "to_number", region));
+	platform_set_text(values, nulls, 5, platform_phone_argument(fcinfo, 4, "from_number", region));
+	platform_set_text(values, nulls, 6, platform_phone_argument(fcinfo, 5, "to_number", region));
 	values[13] = CStringGetTextDatum(platform_call_status_name(call->status));
 	nulls[13] = false;
 	platform_call_enter(&times, call->status, at);
@@ -161,13 +162,13 @@ platform_start_call(PG_FUNCTION_ARGS)
 	check_word(fcinfo, 2, "source", sources, "web, whatsapp, twilio or custom");
 	check_word(fcinfo, 3, "direction", directions, "inbound or outbound");
 	check_word(fcinfo, 10, "ai_provider", providers, "openai, google or anthropic");
-	platform_voice_optional_text(fcinfo, 6, "call_sid", CALL_SID_MAX);
-	platform_voice_optional_text(fcinfo, 11, "model_id", CALL_MODEL_MAX);
+	(void) platform_optional_text(fcinfo, 6, "call_sid", CALL_SID_MAX);
+	(void) platform_optional_text(fcinfo, 11, "model_id", CALL_MODEL_MAX);
 	call.status = platform_call_status_argument(fcinfo, 12);
 	if (platform_call_is_over(call.status))
-		platform_voice_bad_argument("a call starts as pending, ringing or in_progress");
+		platform_bad_argument("a call starts as pending, ringing or in_progress");
 	at = platform_voice_moment(fcinfo, 13);
-	call_sid = platform_voice_text(fcinfo, 6);
+	call_sid = platform_text_argument(fcinfo, 6);
 	platform_make_uuid7(&call.id);
 	start_values(fcinfo, &call, at, values, nulls);
 
@@ -193,5 +194,5 @@ platform_start_call(PG_FUNCTION_ARGS)
 	values[1] = BoolGetDatum(created);
 	values[2] = CStringGetTextDatum(platform_call_status_name(call.status));
 	memset(nulls, false, sizeof(nulls));
-	return platform_voice_return(fcinfo, values, nulls);
+	return platform_return_row(fcinfo, values, nulls);
 }

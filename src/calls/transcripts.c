@@ -24,6 +24,7 @@
 #include "core/argument.h"
 #include "core/guard.h"
 #include "core/query.h"
+#include "core/result.h"
 
 #define QUERY_MAX	1000
 #define URL_MAX		2048
@@ -80,15 +81,15 @@ check_utterance(FunctionCallInfo fcinfo)
 	text	   *role = PG_GETARG_TEXT_PP(2);
 	text	   *content = PG_GETARG_TEXT_PP(3);
 
-	if (!platform_voice_is_word(role, "user") && !platform_voice_is_word(role, "assistant") &&
-		!platform_voice_is_word(role, "system"))
-		platform_voice_rule("role must be user, assistant or system");
+	if (!platform_text_is(role, "user") && !platform_text_is(role, "assistant") &&
+		!platform_text_is(role, "system"))
+		platform_rule_violation("role must be user, assistant or system");
 	if (strspn(text_to_cstring(content), " \t\r\n\f\v") == VARSIZE_ANY_EXHDR(content))
-		platform_voice_rule("content must not be empty");
+		platform_rule_violation("content must not be empty");
 	if (PG_GETARG_INT32(4) < 0)
-		platform_voice_rule("start_time must not be below zero");
+		platform_rule_violation("start_time must not be below zero");
 	if (PG_GETARG_INT32(5) <= PG_GETARG_INT32(4))
-		platform_voice_rule("end_time must be after start_time");
+		platform_rule_violation("end_time must be after start_time");
 }
 
 static void
@@ -99,7 +100,7 @@ check_confidence(Datum confidence, const char *message)
 
 	if (!DatumGetBool(DirectFunctionCall2(numeric_ge, confidence, zero)) ||
 		!DatumGetBool(DirectFunctionCall2(numeric_le, confidence, one)))
-		platform_voice_rule(message);
+		platform_rule_violation(message);
 }
 
 /*
@@ -138,14 +139,14 @@ platform_add_transcript(PG_FUNCTION_ARGS)
 	check_utterance(fcinfo);
 	if (!PG_ARGISNULL(6))
 		check_confidence(PG_GETARG_DATUM(6), "confidence must be between 0 and 1");
-	platform_voice_optional_text(fcinfo, 7, "audio_url", URL_MAX);
+	(void) platform_optional_text(fcinfo, 7, "audio_url", URL_MAX);
 	if (!PG_ARGISNULL(8) && !JB_ROOT_IS_OBJECT(PG_GETARG_JSONB_P(8)))
-		platform_voice_rule("metadata must be an object");
-	platform_voice_set_arguments(fcinfo, 0, 9, values, nulls);
+		platform_rule_violation("metadata must be an object");
+	platform_copy_arguments(fcinfo, 0, 9, values, nulls);
 
 	platform_query_begin();
 	if (platform_query_run(&insert, values, nulls) == 0)
-		platform_voice_no_such("call");
+		platform_no_such("call");
 	*id = platform_row_uuid(0, 1);
 	platform_query_end();
 	PG_RETURN_UUID_P(id);
@@ -210,8 +211,8 @@ platform_complete_call_transcript(PG_FUNCTION_ARGS)
 	bool		completed;
 
 	platform_require_argument(fcinfo, 1, "call_id");
-	platform_voice_optional_text(fcinfo, 2, "transcript_url", URL_MAX);
-	platform_voice_set_arguments(fcinfo, 0, 3, values, nulls);
+	(void) platform_optional_text(fcinfo, 2, "transcript_url", URL_MAX);
+	platform_copy_arguments(fcinfo, 0, 3, values, nulls);
 
 	platform_query_begin();
 	completed = platform_query_run(&complete, values, nulls) > 0;
@@ -273,9 +274,9 @@ platform_search_transcripts(PG_FUNCTION_ARGS)
 	(void) platform_voice_organization(fcinfo, 0);
 	platform_require_argument(fcinfo, 1, "query");
 	platform_require_argument(fcinfo, 2, "language");
-	platform_voice_check_text(PG_GETARG_TEXT_PP(1), "query", QUERY_MAX);
-	platform_voice_check_limit(fcinfo, 6);
-	platform_voice_set_arguments(fcinfo, 0, 7, values, nulls);
+	(void) platform_required_text(fcinfo, 1, "query", QUERY_MAX);
+	(void) platform_limit_argument(fcinfo, 6, CALL_LIST_MAX);
+	platform_copy_arguments(fcinfo, 0, 7, values, nulls);
 	return platform_query_return_rows(fcinfo, &search, values, nulls);
 }
 
@@ -310,14 +311,14 @@ platform_talk_time(PG_FUNCTION_ARGS)
 	bool		nulls[5];
 
 	platform_require_argument(fcinfo, 1, "call_id");
-	platform_voice_set_arguments(fcinfo, 0, 2, values, nulls);
+	platform_copy_arguments(fcinfo, 0, 2, values, nulls);
 	platform_query_begin();
 	platform_voice_require_call(organization, PG_GETARG_UUID_P(1));
 	platform_query_run(&sum, values, nulls);
 	for (int i = 0; i < 5; i++)
 		values[i] = platform_row_datum_copy(0, i + 1, &nulls[i]);
 	platform_query_end();
-	return platform_voice_return(fcinfo, values, nulls);
+	return platform_return_row(fcinfo, values, nulls);
 }
 
 /*
@@ -349,7 +350,7 @@ platform_low_confidence_transcripts(PG_FUNCTION_ARGS)
 	(void) platform_voice_organization(fcinfo, 0);
 	platform_require_argument(fcinfo, 1, "threshold");
 	check_confidence(PG_GETARG_DATUM(1), "threshold must be between 0 and 1");
-	platform_voice_check_limit(fcinfo, 2);
-	platform_voice_set_arguments(fcinfo, 0, 3, values, nulls);
+	(void) platform_limit_argument(fcinfo, 2, CALL_LIST_MAX);
+	platform_copy_arguments(fcinfo, 0, 3, values, nulls);
 	return platform_query_return_rows(fcinfo, &list, values, nulls);
 }

@@ -29,6 +29,7 @@
 #include "core/guard.h"
 #include "core/identity.h"
 #include "core/query.h"
+#include "core/result.h"
 #include "core/touch.h"
 
 #define TOKEN_BYTES		32
@@ -207,10 +208,10 @@ platform_create_webrtc_session(PG_FUNCTION_ARGS)
 	bool		isnull;
 	bytea	   *hash;
 
-	platform_voice_optional_text(fcinfo, 4, "user_agent", USER_AGENT_MAX);
+	(void) platform_optional_text(fcinfo, 4, "user_agent", USER_AGENT_MAX);
 	platform_voice_check_interval(fcinfo, 6, "ttl");
 	platform_voice_require_calls(organization);
-	platform_voice_set_arguments(fcinfo, 0, 7, values, nulls);
+	platform_copy_arguments(fcinfo, 0, 7, values, nulls);
 	result[1] = PointerGetDatum(make_token(&hash));
 	values[2] = UUIDPGetDatum(&user);
 	nulls[2] = false;
@@ -225,7 +226,7 @@ platform_create_webrtc_session(PG_FUNCTION_ARGS)
 	result[2] = platform_row_datum_copy(0, 2, &isnull);
 	platform_query_end();
 	memset(nulls, false, sizeof(nulls));
-	return platform_voice_return(fcinfo, result, nulls);
+	return platform_return_row(fcinfo, result, nulls);
 }
 
 /*
@@ -276,7 +277,7 @@ platform_authenticate_webrtc_session(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_PLATFORM_EXPIRED),
 				 errmsg("the session is over")));
-	return platform_voice_return(fcinfo, values, nulls);
+	return platform_return_row(fcinfo, values, nulls);
 }
 
 /*
@@ -304,7 +305,7 @@ lock_session(FunctionCallInfo fcinfo)
 		found = self != NULL && platform_uuid_equal(self, &user);
 	}
 	if (!found)
-		platform_voice_no_such("session");
+		platform_no_such("session");
 	return parse_status(DatumGetTextPP(platform_row_datum(0, 2, &isnull)));
 }
 
@@ -343,12 +344,12 @@ platform_advance_webrtc_session(PG_FUNCTION_ARGS)
 	platform_require_argument(fcinfo, 2, "status");
 	to = parse_status(PG_GETARG_TEXT_PP(2));
 	if (to < 0)
-		platform_voice_bad_argument("status must be initializing, connecting, connected, on_call,"
+		platform_bad_argument("status must be initializing, connecting, connected, on_call,"
 									" disconnected or failed");
-	platform_voice_optional_text(fcinfo, 4, "local_sdp", SDP_MAX);
-	platform_voice_optional_text(fcinfo, 5, "remote_sdp", SDP_MAX);
-	platform_voice_optional_text(fcinfo, 6, "resource_id", RESOURCE_MAX);
-	platform_voice_set_arguments(fcinfo, 0, 7, values, nulls);
+	(void) platform_optional_text(fcinfo, 4, "local_sdp", SDP_MAX);
+	(void) platform_optional_text(fcinfo, 5, "remote_sdp", SDP_MAX);
+	(void) platform_optional_text(fcinfo, 6, "resource_id", RESOURCE_MAX);
+	platform_copy_arguments(fcinfo, 0, 7, values, nulls);
 
 	platform_query_begin();
 	from = lock_session(fcinfo);
@@ -369,7 +370,7 @@ platform_advance_webrtc_session(PG_FUNCTION_ARGS)
 	values[2] = CStringGetTextDatum(rules[webrtc_is_over(from) ? from : to].name);
 	values[3] = CStringGetTextDatum(rules[from].name);
 	memset(nulls, false, sizeof(nulls));
-	return platform_voice_return(fcinfo, values, nulls);
+	return platform_return_row(fcinfo, values, nulls);
 }
 
 /*
@@ -408,8 +409,8 @@ platform_add_webrtc_sample(PG_FUNCTION_ARGS)
 	(void) platform_voice_organization(fcinfo, 0);
 	platform_require_argument(fcinfo, 1, "session_id");
 	if (!PG_ARGISNULL(5) && PG_GETARG_INT32(5) < 0)
-		platform_voice_bad_argument("audio_bitrate must not be below zero");
-	platform_voice_set_arguments(fcinfo, 0, 6, values, nulls);
+		platform_bad_argument("audio_bitrate must not be below zero");
+	platform_copy_arguments(fcinfo, 0, 6, values, nulls);
 	values[2] = Int32GetDatum((int32) rint(round_trip));
 	values[3] = Int32GetDatum((int32) rint(jitter));
 	values[4] = DirectFunctionCall1(float8_numeric, Float8GetDatum(loss));
@@ -453,13 +454,13 @@ platform_webrtc_quality(PG_FUNCTION_ARGS)
 
 	(void) platform_voice_organization(fcinfo, 0);
 	platform_require_argument(fcinfo, 1, "session_id");
-	platform_voice_set_arguments(fcinfo, 0, 2, values, nulls);
+	platform_copy_arguments(fcinfo, 0, 2, values, nulls);
 	platform_query_begin();
 	platform_query_run(&summarise, values, nulls);
 	for (int i = 0; i < 7; i++)
 		values[i] = platform_row_datum_copy(0, i + 1, &nulls[i]);
 	platform_query_end();
-	return platform_voice_return(fcinfo, values, nulls);
+	return platform_return_row(fcinfo, values, nulls);
 }
 
 /*

@@ -80,8 +80,27 @@ ALTER TABLE platform.chatbots
 ALTER TABLE platform.organizations
 	ENABLE ALWAYS TRIGGER organizations_notify_settings;
 
+CREATE OR REPLACE TRIGGER ai_models_audit AFTER INSERT OR DELETE OR UPDATE ON platform.ai_models
+	FOR EACH ROW EXECUTE FUNCTION platform.audit_changes();
+CREATE OR REPLACE TRIGGER ai_models_audit_truncate BEFORE TRUNCATE ON platform.ai_models
+	FOR EACH STATEMENT EXECUTE FUNCTION platform.audit_changes();
+CREATE OR REPLACE TRIGGER chatbot_packages_audit AFTER INSERT OR DELETE OR UPDATE ON platform.chatbot_packages
+	FOR EACH ROW EXECUTE FUNCTION platform.audit_changes();
+CREATE OR REPLACE TRIGGER chatbot_packages_audit_truncate BEFORE TRUNCATE ON platform.chatbot_packages
+	FOR EACH STATEMENT EXECUTE FUNCTION platform.audit_changes();
+CREATE OR REPLACE TRIGGER chatbots_audit AFTER INSERT OR DELETE OR UPDATE ON platform.chatbots
+	FOR EACH ROW EXECUTE FUNCTION platform.audit_changes();
+CREATE OR REPLACE TRIGGER chatbots_audit_truncate BEFORE TRUNCATE ON platform.chatbots
+	FOR EACH STATEMENT EXECUTE FUNCTION platform.audit_changes();
+
 -- down
 
+DROP TRIGGER IF EXISTS chatbots_audit_truncate ON platform.chatbots;
+DROP TRIGGER IF EXISTS chatbots_audit ON platform.chatbots;
+DROP TRIGGER IF EXISTS chatbot_packages_audit_truncate ON platform.chatbot_packages;
+DROP TRIGGER IF EXISTS chatbot_packages_audit ON platform.chatbot_packages;
+DROP TRIGGER IF EXISTS ai_models_audit_truncate ON platform.ai_models;
+DROP TRIGGER IF EXISTS ai_models_audit ON platform.ai_models;
 DROP TRIGGER IF EXISTS organizations_notify_settings ON platform.organizations;
 DROP TRIGGER IF EXISTS chatbots_notify_truncate ON platform.chatbots;
 DROP TRIGGER IF EXISTS chatbots_notify_update ON platform.chatbots;

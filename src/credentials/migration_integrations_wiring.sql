@@ -34,7 +34,7 @@ CREATE OR REPLACE TRIGGER integration_accounts_audit
 	FOR EACH ROW EXECUTE FUNCTION platform.audit_changes('credentials', 'access_token', 'refresh_token', 'webhook_secret', 'previous_webhook_secret');
 CREATE OR REPLACE TRIGGER integration_accounts_audit_truncate
 	BEFORE TRUNCATE ON platform.integration_accounts
-	FOR EACH STATEMENT EXECUTE FUNCTION platform.audit_changes();
+	FOR EACH STATEMENT EXECUTE FUNCTION platform.audit_changes('credentials', 'access_token', 'refresh_token', 'webhook_secret', 'previous_webhook_secret');
 CREATE OR REPLACE TRIGGER credential_fields_notify
 	AFTER INSERT OR DELETE OR UPDATE ON platform.credential_fields
 	FOR EACH ROW EXECUTE FUNCTION platform.invalidate_cache();

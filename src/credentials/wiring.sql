@@ -45,8 +45,34 @@ CREATE OR REPLACE TRIGGER secret_access_log_refuse BEFORE UPDATE ON platform.sec
 CREATE OR REPLACE TRIGGER secret_access_log_refuse_truncate BEFORE TRUNCATE ON platform.secret_access_log
 	FOR EACH STATEMENT EXECUTE FUNCTION platform.refuse_change();
 
+-- Keys: never what is wrapped in them.
+CREATE OR REPLACE TRIGGER root_keys_audit AFTER INSERT OR DELETE OR UPDATE ON platform.root_keys
+	FOR EACH ROW EXECUTE FUNCTION platform.audit_changes('check_value');
+CREATE OR REPLACE TRIGGER root_keys_audit_truncate BEFORE TRUNCATE ON platform.root_keys
+	FOR EACH STATEMENT EXECUTE FUNCTION platform.audit_changes('check_value');
+CREATE OR REPLACE TRIGGER data_keys_audit AFTER INSERT OR DELETE OR UPDATE ON platform.data_keys
+	FOR EACH ROW EXECUTE FUNCTION platform.audit_changes('wrapped');
+CREATE OR REPLACE TRIGGER data_keys_audit_truncate BEFORE TRUNCATE ON platform.data_keys
+	FOR EACH STATEMENT EXECUTE FUNCTION platform.audit_changes('wrapped');
+CREATE OR REPLACE TRIGGER credential_fields_audit AFTER INSERT OR DELETE OR UPDATE ON platform.credential_fields
+	FOR EACH ROW EXECUTE FUNCTION platform.audit_changes();
+CREATE OR REPLACE TRIGGER credential_fields_audit_truncate BEFORE TRUNCATE ON platform.credential_fields
+	FOR EACH STATEMENT EXECUTE FUNCTION platform.audit_changes();
+CREATE OR REPLACE TRIGGER secret_columns_audit AFTER INSERT OR DELETE OR UPDATE ON platform.secret_columns
+	FOR EACH ROW EXECUTE FUNCTION platform.audit_changes();
+CREATE OR REPLACE TRIGGER secret_columns_audit_truncate BEFORE TRUNCATE ON platform.secret_columns
+	FOR EACH STATEMENT EXECUTE FUNCTION platform.audit_changes();
+
 -- down
 
+DROP TRIGGER IF EXISTS secret_columns_audit_truncate ON platform.secret_columns;
+DROP TRIGGER IF EXISTS secret_columns_audit ON platform.secret_columns;
+DROP TRIGGER IF EXISTS credential_fields_audit_truncate ON platform.credential_fields;
+DROP TRIGGER IF EXISTS credential_fields_audit ON platform.credential_fields;
+DROP TRIGGER IF EXISTS data_keys_audit_truncate ON platform.data_keys;
+DROP TRIGGER IF EXISTS data_keys_audit ON platform.data_keys;
+DROP TRIGGER IF EXISTS root_keys_audit_truncate ON platform.root_keys;
+DROP TRIGGER IF EXISTS root_keys_audit ON platform.root_keys;
 DROP TRIGGER IF EXISTS secret_access_log_refuse_truncate ON platform.secret_access_log;
 DROP TRIGGER IF EXISTS secret_access_log_refuse ON platform.secret_access_log;
 DROP TRIGGER IF EXISTS data_keys_notify_truncate ON platform.data_keys;

@@ -14,6 +14,7 @@
 #include "core/argument.h"
 #include "core/identity.h"
 #include "core/query.h"
+#include "core/result.h"
 #include "crm/crm.h"
 
 PG_FUNCTION_INFO_V1(platform_agent_for_number);
@@ -39,7 +40,7 @@ platform_agent_for_number(PG_FUNCTION_ARGS)
 					   " status OPERATOR(pg_catalog.=) 'active', transfer_number FROM platform.agents"
 					   " WHERE phone_number OPERATOR(pg_catalog.=) $1",
 					   TEXTOID);
-	const PlatformPhoneRegion *region = platform_crm_region(fcinfo, 1);
+	const PlatformPhoneRegion *region = platform_region_argument(fcinfo, 1);
 	char		e164[PLATFORM_E164_SIZE];
 	text	   *phone = PG_ARGISNULL(0) ? NULL : PG_GETARG_TEXT_PP(0);
 	Datum		value = (Datum) 0;
@@ -122,20 +123,20 @@ platform_start_agent_deploy(PG_FUNCTION_ARGS)
 	(void) platform_crm_organization(fcinfo, 0);
 	platform_require_operator("deploy an agent");
 	platform_require_argument(fcinfo, 1, "user_id");
-	platform_crm_required_text(fcinfo, 2, "deploy_request_id", 255);
-	platform_crm_optional_text(fcinfo, 3, "nickname", 255);
-	platform_crm_set_arguments(fcinfo, 6, values, nulls);
+	(void) platform_required_text(fcinfo, 2, "deploy_request_id", 255);
+	(void) platform_optional_text(fcinfo, 3, "nickname", 255);
+	platform_copy_arguments(fcinfo, 0, 6, values, nulls);
 	values[6] = CStringGetTextDatum(platform_caller_name());
 	nulls[6] = false;
 
 	platform_query_begin();
 	if (platform_query_run(&member, values, NULL) == 0)
-		platform_crm_no_such("member");
+		platform_no_such("member");
 	started = !find_deployment(values, &agent, &deployment);
 	if (started)
 	{
 		if (platform_query_run(&upsert, values, nulls) == 0)
-			platform_crm_wrong_state("the user has an agent in another organization");
+			platform_wrong_state("the user has an agent in another organization");
 		agent = platform_row_uuid(0, 1);
 		/* whoever sent the same request at once has written it by now */
 		started = !find_deployment(values, &agent, &deployment);
@@ -151,7 +152,7 @@ platform_start_agent_deploy(PG_FUNCTION_ARGS)
 	result[0] = UUIDPGetDatum(&agent);
 	result[1] = UUIDPGetDatum(&deployment);
 	result[2] = BoolGetDatum(started);
-	PG_RETURN_DATUM(platform_crm_return(fcinfo, result, no_nulls));
+	return platform_return_row(fcinfo, result, no_nulls);
 }
 
 /*
@@ -208,15 +209,15 @@ platform_finish_agent_deploy(PG_FUNCTION_ARGS)
 	platform_require_operator("deploy an agent");
 	platform_require_argument(fcinfo, 1, "deployment_id");
 	platform_require_argument(fcinfo, 2, "succeeded");
-	platform_crm_optional_text(fcinfo, 3, "agent_id", 255);
-	platform_crm_optional_text(fcinfo, 7, "error", 10000);
-	region = platform_crm_region(fcinfo, 8);
-	platform_crm_set_arguments(fcinfo, 8, values, nulls);
-	platform_crm_set_text(values, nulls, 4, platform_crm_number(fcinfo, 4, "phone_number", region));
+	(void) platform_optional_text(fcinfo, 3, "agent_id", 255);
+	(void) platform_optional_text(fcinfo, 7, "error", 10000);
+	region = platform_region_argument(fcinfo, 8);
+	platform_copy_arguments(fcinfo, 0, 8, values, nulls);
+	platform_set_text(values, nulls, 4, platform_phone_argument(fcinfo, 4, "phone_number", region));
 
 	platform_query_begin();
 	if (platform_query_run(&lock, values, NULL) == 0)
-		platform_crm_no_such("deployment");
+		platform_no_such("deployment");
 	agent = platform_row_uuid(0, 1);
 	status = platform_row_cstring(0, 2);
 	for (int i = 0; i < 3; i++)
@@ -227,7 +228,7 @@ platform_finish_agent_deploy(PG_FUNCTION_ARGS)
 	{
 		if (strcmp(status, "suspended") == 0 || strcmp(status, "disabled") == 0 ||
 			strcmp(status, "retired") == 0)
-			platform_crm_wrong_state(psprintf("the agent is %s", status));
+			platform_wrong_state(psprintf("the agent is %s", status));
 		values[1] = UUIDPGetDatum(&agent);
 		platform_query_run(&update, values, nulls);
 		status = platform_row_cstring(0, 1);
@@ -269,20 +270,20 @@ platform_set_agent_status(PG_FUNCTION_ARGS)
 	if (!platform_is_organization_admin())
 		platform_require_operator("change an agent");
 	platform_require_argument(fcinfo, 1, "agent");
-	platform_crm_required_text(fcinfo, 2, "status", 32);
-	platform_crm_optional_text(fcinfo, 3, "reason", 1000);
+	(void) platform_required_text(fcinfo, 2, "status", 32);
+	(void) platform_optional_text(fcinfo, 3, "reason", 1000);
 	status = PG_GETARG_TEXT_PP(2);
-	platform_crm_set_arguments(fcinfo, 4, values, nulls);
+	platform_copy_arguments(fcinfo, 0, 4, values, nulls);
 
 	platform_query_begin();
 	if (platform_query_run(&find, values, NULL) == 0)
-		platform_crm_no_such("agent");
+		platform_no_such("agent");
 	before = platform_row_cstring(0, 1);
-	changed = !platform_crm_is_word(status, before);
+	changed = !platform_text_is(status, before);
 	if (changed)
 	{
-		bool		on_off = (strcmp(before, "active") == 0 && platform_crm_is_word(status, "disabled")) ||
-			(strcmp(before, "disabled") == 0 && platform_crm_is_word(status, "active"));
+		bool		on_off = (strcmp(before, "active") == 0 && platform_text_is(status, "disabled")) ||
+			(strcmp(before, "disabled") == 0 && platform_text_is(status, "active"));
 
 		if (!on_off)
 			platform_require_operator("change an agent but to disable and enable it");

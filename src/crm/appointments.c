@@ -13,6 +13,7 @@
 
 #include "core/argument.h"
 #include "core/query.h"
+#include "core/result.h"
 #include "crm/crm.h"
 
 PG_FUNCTION_INFO_V1(platform_book_appointment);
@@ -63,14 +64,14 @@ platform_book_appointment(PG_FUNCTION_ARGS)
 	bool		created;
 
 	(void) platform_crm_organization(fcinfo, 0);
-	platform_crm_required_text(fcinfo, 1, "customer_name", 255);
+	(void) platform_required_text(fcinfo, 1, "customer_name", 255);
 	platform_require_argument(fcinfo, 2, "start_time");
-	platform_crm_optional_text(fcinfo, 10, "notes", NOTES_MAX);
-	platform_crm_required_text(fcinfo, 12, "source", 64);
-	platform_crm_optional_text(fcinfo, 13, "cal_booking_uid", 255);
-	region = platform_crm_region(fcinfo, 14);
-	platform_crm_set_arguments(fcinfo, 14, values, nulls);
-	platform_crm_set_text(values, nulls, 4, platform_crm_number(fcinfo, 4, "customer_phone", region));
+	(void) platform_optional_text(fcinfo, 10, "notes", NOTES_MAX);
+	(void) platform_required_text(fcinfo, 12, "source", 64);
+	(void) platform_optional_text(fcinfo, 13, "cal_booking_uid", 255);
+	region = platform_region_argument(fcinfo, 14);
+	platform_copy_arguments(fcinfo, 0, 14, values, nulls);
+	platform_set_text(values, nulls, 4, platform_phone_argument(fcinfo, 4, "customer_phone", region));
 
 	platform_query_begin();
 	created = platform_query_run(&insert, values, nulls) > 0;
@@ -79,12 +80,12 @@ platform_book_appointment(PG_FUNCTION_ARGS)
 		Datum		keys[2] = {values[0], values[13]};
 
 		if (platform_query_run(&find, keys, NULL) == 0)
-			platform_crm_wrong_state("the appointment is being deleted");
+			platform_wrong_state("the appointment is being deleted");
 	}
 	result[0] = platform_row_datum_copy(0, 1, &no_nulls[0]);
 	platform_query_end();
 	result[1] = BoolGetDatum(created);
-	PG_RETURN_DATUM(platform_crm_return(fcinfo, result, no_nulls));
+	return platform_return_row(fcinfo, result, no_nulls);
 }
 
 /* Runs what changes one appointment; PT404 when there is none. */
@@ -93,7 +94,7 @@ change_appointment(PlatformQuery *query, const Datum *values, const bool *nulls)
 {
 	platform_query_begin();
 	if (platform_query_run(query, values, nulls) == 0)
-		platform_crm_no_such("appointment");
+		platform_no_such("appointment");
 	platform_query_end();
 }
 
@@ -124,8 +125,8 @@ platform_reschedule_appointment(PG_FUNCTION_ARGS)
 	(void) platform_crm_organization(fcinfo, 0);
 	platform_require_argument(fcinfo, 1, "appointment_id");
 	platform_require_argument(fcinfo, 2, "start_time");
-	platform_crm_optional_text(fcinfo, 4, "reason", REASON_MAX);
-	platform_crm_set_arguments(fcinfo, 5, values, nulls);
+	(void) platform_optional_text(fcinfo, 4, "reason", REASON_MAX);
+	platform_copy_arguments(fcinfo, 0, 5, values, nulls);
 	change_appointment(&move, values, nulls);
 	PG_RETURN_VOID();
 }
@@ -154,9 +155,9 @@ platform_set_appointment_status(PG_FUNCTION_ARGS)
 
 	(void) platform_crm_organization(fcinfo, 0);
 	platform_require_argument(fcinfo, 1, "appointment_id");
-	platform_crm_required_text(fcinfo, 2, "status", 32);
-	platform_crm_optional_text(fcinfo, 3, "reason", REASON_MAX);
-	platform_crm_set_arguments(fcinfo, 4, values, nulls);
+	(void) platform_required_text(fcinfo, 2, "status", 32);
+	(void) platform_optional_text(fcinfo, 3, "reason", REASON_MAX);
+	platform_copy_arguments(fcinfo, 0, 4, values, nulls);
 	change_appointment(&set, values, nulls);
 	PG_RETURN_VOID();
 }

@@ -16,6 +16,7 @@
 #include "core/argument.h"
 #include "core/identity.h"
 #include "core/query.h"
+#include "core/result.h"
 #include "crm/crm.h"
 
 PG_FUNCTION_INFO_V1(platform_record_deal);
@@ -83,14 +84,14 @@ platform_record_deal(PG_FUNCTION_ARGS)
 	if (!platform_is_organization_admin())
 		platform_require_operator("record a deal");
 	platform_require_argument(fcinfo, 1, "amount_minor");
-	platform_crm_optional_text(fcinfo, 4, "stripe_session_id", 255);
+	(void) platform_optional_text(fcinfo, 4, "stripe_session_id", 255);
 	platform_require_argument(fcinfo, 6, "currency");
 	platform_require_argument(fcinfo, 7, "rate_basis_points");
 	if (PG_GETARG_INT64(1) < 0)
-		platform_crm_rule("amount_minor must not be below zero");
+		platform_rule_violation("amount_minor must not be below zero");
 	if (PG_GETARG_INT32(7) < 0 || PG_GETARG_INT32(7) > WHOLE)
-		platform_crm_bad_argument("rate_basis_points must be between 0 and 10000");
-	platform_crm_set_arguments(fcinfo, 8, values, nulls);
+		platform_bad_argument("rate_basis_points must be between 0 and 10000");
+	platform_copy_arguments(fcinfo, 0, 8, values, nulls);
 
 	platform_query_begin();
 	created = platform_query_run(&insert, values, nulls) > 0;
@@ -109,13 +110,13 @@ platform_record_deal(PG_FUNCTION_ARGS)
 	else
 	{
 		if (platform_query_run(&find, values, nulls) == 0)
-			platform_crm_wrong_state("the session is another deal's");
+			platform_wrong_state("the session is another deal's");
 		result[0] = platform_row_datum_copy(0, 1, &isnull);
 		result[1] = platform_row_datum_copy(0, 2, &result_nulls[1]);
 	}
 	platform_query_end();
 	result[2] = BoolGetDatum(created);
-	PG_RETURN_DATUM(platform_crm_return(fcinfo, result, result_nulls));
+	return platform_return_row(fcinfo, result, result_nulls);
 }
 
 /* The deal's status, locked against changes; PT404. */
@@ -129,7 +130,7 @@ lock_deal(const Datum *values)
 					   UUIDOID, UUIDOID);
 
 	if (platform_query_run(&lock, values, NULL) == 0)
-		platform_crm_no_such("deal");
+		platform_no_such("deal");
 	return platform_row_cstring(0, 1);
 }
 
@@ -273,24 +274,24 @@ platform_pay_commission(PG_FUNCTION_ARGS)
 	if (!platform_is_platform_staff())
 		platform_require_operator("pay a commission");
 	platform_require_argument(fcinfo, 1, "commission_id");
-	platform_crm_optional_text(fcinfo, 3, "payout_reference", 255);
-	platform_crm_set_arguments(fcinfo, 4, values, nulls);
+	(void) platform_optional_text(fcinfo, 3, "payout_reference", 255);
+	platform_copy_arguments(fcinfo, 0, 4, values, nulls);
 
 	platform_query_begin();
 	if (platform_query_run(&lock, values, NULL) == 0)
-		platform_crm_no_such("commission");
+		platform_no_such("commission");
 	status = platform_row_cstring(0, 1);
 	seller = platform_row_uuid(0, 2);
 	amount = nulls[2] ? platform_row_int64(0, 3) : PG_GETARG_INT64(2);
 	if (amount < 0 || amount > platform_row_int64(0, 4))
-		platform_crm_rule("amount_minor must be between 0 and the deal's amount");
+		platform_rule_violation("amount_minor must be between 0 and the deal's amount");
 	self = platform_current_user();
 	if (self != NULL && platform_uuid_equal(self, &seller))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied to pay one's own commission")));
 	if (strcmp(status, "payable") != 0)
-		platform_crm_wrong_state(psprintf("the commission is %s, not payable", status));
+		platform_wrong_state(psprintf("the commission is %s, not payable", status));
 	values[2] = Int64GetDatum(amount);
 	nulls[2] = false;
 	values[4] = CStringGetTextDatum(platform_caller_name());

@@ -256,6 +256,12 @@ AS 'MODULE_PATHNAME', 'platform_check_lead';
 COMMENT ON FUNCTION platform.check_lead() IS
 	'Trigger function, BEFORE INSERT OR UPDATE FOR EACH ROW of leads: the number, flagged_at, updated_at. Errors: PT422, 39P01.';
 
+CREATE OR REPLACE FUNCTION platform.follow_lead() RETURNS trigger
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_follow_lead';
+COMMENT ON FUNCTION platform.follow_lead() IS
+	'Trigger function, AFTER INSERT OR UPDATE FOR EACH ROW of leads: the events lead.created, lead.status_changed and lead.assigned. Errors: 39P01.';
+
 CREATE OR REPLACE FUNCTION platform.check_deal() RETURNS trigger
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_check_deal';
@@ -272,7 +278,7 @@ CREATE OR REPLACE FUNCTION platform.check_appointment() RETURNS trigger
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_check_appointment';
 COMMENT ON FUNCTION platform.check_appointment() IS
-	'Trigger function, BEFORE INSERT OR UPDATE FOR EACH ROW of appointments: the number, what is left out, how a status follows another, updated_at. Errors: PT409, PT422, 39P01.';
+	'Trigger function, BEFORE INSERT OR UPDATE FOR EACH ROW of appointments: the number, what is left out, how a status follows another, that the calendar is free, updated_at. Errors: PT409, PT422, 23P01, 39P01.';
 
 CREATE OR REPLACE FUNCTION platform.follow_appointment() RETURNS trigger
 LANGUAGE c VOLATILE PARALLEL UNSAFE

@@ -148,10 +148,10 @@ write_lead(const Datum organization, char **fields, pg_uuid_t *id)
 	bool		created;
 
 	for (int i = 0; i < FIELD_COUNT; i++)
-		platform_crm_set_text(values, nulls, i + 1, fields[i] ? cstring_to_text(fields[i]) : NULL);
+		platform_set_text(values, nulls, i + 1, fields[i] ? cstring_to_text(fields[i]) : NULL);
 	created = platform_query_run(&insert, values, nulls) > 0;
 	if (!created && platform_query_run(&find, values, NULL) == 0)
-		platform_crm_wrong_state("the lead is being deleted");
+		platform_wrong_state("the lead is being deleted");
 	*id = platform_row_uuid(0, 1);
 	return created;
 }
@@ -185,12 +185,12 @@ platform_import_leads(PG_FUNCTION_ARGS)
 
 	(void) platform_crm_organization(fcinfo, 0);
 	platform_require_argument(fcinfo, 1, "leads");
-	region = platform_crm_region(fcinfo, 2);
+	region = platform_region_argument(fcinfo, 2);
 	leads = PG_GETARG_JSONB_P(1);
 	if (!JB_ROOT_IS_ARRAY(leads) || JB_ROOT_IS_SCALAR(leads))
-		platform_crm_rule("leads must be an array");
+		platform_rule_violation("leads must be an array");
 	if (JB_ROOT_COUNT(leads) > IMPORT_MAX)
-		platform_crm_rule(psprintf("leads must be at most %d", IMPORT_MAX));
+		platform_rule_violation(psprintf("leads must be at most %d", IMPORT_MAX));
 	InitMaterializedSRF(fcinfo, 0);
 
 	memcpy(&name.organization, PG_GETARG_UUID_P(0), UUID_LEN);

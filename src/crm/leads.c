@@ -12,6 +12,7 @@
 #include "core/argument.h"
 #include "core/identity.h"
 #include "core/query.h"
+#include "core/result.h"
 #include "crm/crm.h"
 
 PG_FUNCTION_INFO_V1(platform_lead_status_for_call);
@@ -178,13 +179,13 @@ platform_record_call_lead(PG_FUNCTION_ARGS)
 	int			heard;
 
 	(void) platform_crm_organization(fcinfo, 0);
-	platform_crm_required_text(fcinfo, 1, "call_id", 255);
+	(void) platform_required_text(fcinfo, 1, "call_id", 255);
 	platform_require_argument(fcinfo, 9, "appointment_booked");
 	platform_require_argument(fcinfo, 14, "metadata");
-	region = platform_crm_region(fcinfo, 15);
+	region = platform_region_argument(fcinfo, 15);
 	if (!JB_ROOT_IS_OBJECT(PG_GETARG_JSONB_P(14)))
-		platform_crm_rule("metadata must be an object");
-	platform_crm_set_arguments(fcinfo, 15, values, nulls);
+		platform_rule_violation("metadata must be an object");
+	platform_copy_arguments(fcinfo, 0, 15, values, nulls);
 	if (!nulls[2])
 	{
 		text	   *phone = PG_GETARG_TEXT_PP(2);
@@ -208,7 +209,7 @@ platform_record_call_lead(PG_FUNCTION_ARGS)
 	for (int i = 0; i < 3; i++)
 		result[i] = platform_row_datum_copy(0, i + 1, &no_nulls[i]);
 	platform_query_end();
-	PG_RETURN_DATUM(platform_crm_return(fcinfo, result, no_nulls));
+	return platform_return_row(fcinfo, result, no_nulls);
 }
 
 /* Runs what changes one lead: true when it did; PT404 when there is no such lead. */
@@ -225,7 +226,7 @@ change_lead(PlatformQuery *query, const Datum *values)
 	platform_query_begin();
 	changed = platform_query_run(query, values, NULL) > 0;
 	if (!changed && platform_query_run(&find, values, NULL) == 0)
-		platform_crm_no_such("lead");
+		platform_no_such("lead");
 	platform_query_end();
 	return changed;
 }

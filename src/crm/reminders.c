@@ -106,10 +106,10 @@ platform_claim_due_reminders(PG_FUNCTION_ARGS)
 		platform_require_organization(organization);
 	else
 		platform_require_operator("claim the reminders of all organizations");
-	platform_crm_optional_text(fcinfo, 1, "worker", WORKER_MAX);
-	platform_crm_check_limit(fcinfo, 2, CLAIM_MAX);
+	(void) platform_optional_text(fcinfo, 1, "worker", WORKER_MAX);
+	(void) platform_limit_argument(fcinfo, 2, CLAIM_MAX);
 	(void) platform_require_interval(fcinfo, 3, "lease", false, 1);
-	platform_crm_set_arguments(fcinfo, 4, values, nulls);
+	platform_copy_arguments(fcinfo, 0, 4, values, nulls);
 	values[0] = UUIDPGetDatum(organization);
 	nulls[0] = organization == NULL;
 
@@ -168,9 +168,9 @@ platform_finish_reminder(PG_FUNCTION_ARGS)
 	platform_require_argument(fcinfo, 1, "reminder_id");
 	platform_require_argument(fcinfo, 2, "lease_id");
 	platform_require_argument(fcinfo, 3, "sent");
-	platform_crm_optional_text(fcinfo, 4, "error", ERROR_MAX);
+	(void) platform_optional_text(fcinfo, 4, "error", ERROR_MAX);
 	(void) platform_require_interval(fcinfo, 5, "retry_in", true, 1);
-	platform_crm_set_arguments(fcinfo, 6, values, nulls);
+	platform_copy_arguments(fcinfo, 0, 6, values, nulls);
 
 	platform_query_begin();
 	platform_query_run(&lock, values, NULL);

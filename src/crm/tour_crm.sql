@@ -22,10 +22,13 @@ SELECT line, outcome, reason FROM platform.import_leads('d0000000-0000-4000-8000
 \echo One calendar, one customer at a time, whoever writes: a constraint holds it.
 \echo
 \set ECHO queries
+SAVEPOINT before;
 INSERT INTO platform.appointments (organization_id, user_id, customer_name, start_time)
-VALUES ('d0000000-0000-4000-8000-000000000001', 'd0000000-0000-4000-8000-0000000000a3', 'Hal', date_trunc('day', now()) + interval '2 days 9 hours 30 minutes'),
-	('d0000000-0000-4000-8000-000000000001', 'd0000000-0000-4000-8000-0000000000a3', 'Ivy', date_trunc('day', now()) + interval '2 days 11 hours')
-ON CONFLICT DO NOTHING RETURNING customer_name AS booked, duration_minutes;
+VALUES ('d0000000-0000-4000-8000-000000000001', 'd0000000-0000-4000-8000-0000000000a3', 'Hal', date_trunc('day', now()) + interval '2 days 9 hours 30 minutes');
+ROLLBACK TO before;
+INSERT INTO platform.appointments (organization_id, user_id, customer_name, start_time)
+VALUES ('d0000000-0000-4000-8000-000000000001', 'd0000000-0000-4000-8000-0000000000a3', 'Ivy', date_trunc('day', now()) + interval '2 days 11 hours')
+RETURNING customer_name AS booked, duration_minutes;
 SELECT platform.reschedule_appointment('d0000000-0000-4000-8000-000000000001', 'd0000000-0000-4000-8000-00000000ab01',
 	date_trunc('day', now()) + interval '3 days 9 hours', reason => 'asked for') AS moved;
 SELECT change, new_start_time - old_start_time AS moved_by, reason FROM platform.appointment_changes

@@ -22,6 +22,7 @@
 #include "core/error.h"
 #include "core/identity.h"
 #include "core/query.h"
+#include "core/result.h"
 #include "crm/crm.h"
 
 #define TOKEN_BYTES		32
@@ -102,9 +103,9 @@ platform_start_tracking(PG_FUNCTION_ARGS)
 
 	(void) platform_crm_organization(fcinfo, 0);
 	(void) platform_require_interval(fcinfo, 5, "ttl", false, 7);
-	region = platform_crm_region(fcinfo, 6);
-	platform_crm_set_arguments(fcinfo, 6, values, nulls);
-	platform_crm_set_text(values, nulls, 3, platform_crm_number(fcinfo, 3, "customer_phone", region));
+	region = platform_region_argument(fcinfo, 6);
+	platform_copy_arguments(fcinfo, 0, 6, values, nulls);
+	platform_set_text(values, nulls, 3, platform_phone_argument(fcinfo, 3, "customer_phone", region));
 	result[1] = make_secret(&values[6]);
 	result[2] = make_secret(&values[7]);
 	nulls[6] = nulls[7] = false;
@@ -117,7 +118,7 @@ platform_start_tracking(PG_FUNCTION_ARGS)
 	result[0] = platform_row_datum_copy(0, 1, &no_nulls[0]);
 	result[3] = platform_row_datum_copy(0, 2, &no_nulls[3]);
 	platform_query_end();
-	PG_RETURN_DATUM(platform_crm_return(fcinfo, result, no_nulls));
+	return platform_return_row(fcinfo, result, no_nulls);
 }
 
 static bool
@@ -176,10 +177,10 @@ platform_add_tracking_point(PG_FUNCTION_ARGS)
 	platform_require_argument(fcinfo, 1, "lat");
 	platform_require_argument(fcinfo, 2, "lng");
 	if (!is_degree(PG_GETARG_FLOAT8(1), 90) || !is_degree(PG_GETARG_FLOAT8(2), 180))
-		platform_crm_bad_argument("lat must be between -90 and 90, lng between -180 and 180");
+		platform_bad_argument("lat must be between -90 and 90, lng between -180 and 180");
 	if (!PG_ARGISNULL(4) && TIMESTAMP_IS_NOBEGIN(PG_GETARG_TIMESTAMPTZ(4)))
-		platform_crm_bad_argument("recorded_at must be a moment");
-	platform_crm_set_arguments(fcinfo, 5, values, nulls);
+		platform_bad_argument("recorded_at must be a moment");
+	platform_copy_arguments(fcinfo, 0, 5, values, nulls);
 	values[0] = hash_argument(fcinfo, 0);
 	if (nulls[4] || DatumGetTimestampTz(values[4]) > now)
 		values[4] = TimestampTzGetDatum(now);
@@ -191,7 +192,7 @@ platform_add_tracking_point(PG_FUNCTION_ARGS)
 	if (platform_row_bool(0, 2))
 		refuse_session(true);
 	if (!platform_row_bool(0, 1))
-		platform_crm_wrong_state("the tracking session is ended");
+		platform_wrong_state("the tracking session is ended");
 	added = platform_query_run(&add, values, nulls) > 0;
 	platform_query_end();
 	PG_RETURN_BOOL(added);
@@ -232,7 +233,7 @@ platform_track(PG_FUNCTION_ARGS)
 	for (int i = 0; i < 6; i++)
 		result[i] = platform_row_datum_copy(0, i + 1, &nulls[i]);
 	platform_query_end();
-	PG_RETURN_DATUM(platform_crm_return(fcinfo, result, nulls));
+	return platform_return_row(fcinfo, result, nulls);
 }
 
 /*
@@ -263,7 +264,7 @@ platform_tracking_path(PG_FUNCTION_ARGS)
 
 	platform_require_module(&platform_crm_module);
 	platform_require_argument(fcinfo, 0, "token");
-	platform_crm_check_limit(fcinfo, 1, PATH_MAX_POINTS);
+	(void) platform_limit_argument(fcinfo, 1, PATH_MAX_POINTS);
 	values[0] = hash_argument(fcinfo, 0);
 	values[1] = PG_GETARG_DATUM(1);
 	platform_query_begin();
@@ -305,7 +306,7 @@ platform_end_tracking(PG_FUNCTION_ARGS)
 	platform_query_begin();
 	ended = platform_query_run(&end, values, NULL) > 0;
 	if (!ended && platform_query_run(&find, values, NULL) == 0)
-		platform_crm_no_such("tracking session");
+		platform_no_such("tracking session");
 	platform_query_end();
 	PG_RETURN_BOOL(ended);
 }

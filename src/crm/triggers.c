@@ -1,12 +1,13 @@
 /*
  * triggers.c
  *	  What rows must keep to, whoever writes them: telephone numbers in their one
- *	  form, states that follow from each other, updated_at; and what follows from
- *	  an appointment: its history and its reminders.
+ *	  form, states that follow from each other, updated_at; and what follows: the
+ *	  events of leads, the history, reminders and events of an appointment.
  *
  * Whoever writes into a calendar holds a mutex of its name to the end of the
  * transaction. The exclusion constraint alone would be right too, but two
- * sessions that insert at the same instant could wait for each other.
+ * sessions that insert at the same instant could wait for each other, and its
+ * message says nothing to who books. So the trigger looks first.
  */
 #include "core/platform.h"
 
@@ -21,6 +22,7 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
+#include "core/argument.h"
 #include "core/event.h"
 #include "core/guard.h"
 #include "core/identity.h"
@@ -31,6 +33,7 @@
 
 PG_FUNCTION_INFO_V1(platform_check_agent);
 PG_FUNCTION_INFO_V1(platform_check_lead);
+PG_FUNCTION_INFO_V1(platform_follow_lead);
 PG_FUNCTION_INFO_V1(platform_check_deal);
 PG_FUNCTION_INFO_V1(platform_check_commission);
 PG_FUNCTION_INFO_V1(platform_check_appointment);
@@ -156,7 +159,7 @@ normalize_number(CrmRow *row, const char *column)
 	if (!platform_normalize_phone(number, strlen(number),
 								  platform_phone_region(PLATFORM_DEFAULT_REGION, strlen(PLATFORM_DEFAULT_REGION)),
 								  e164))
-		platform_crm_rule(psprintf("%s is no telephone number", column));
+		platform_rule_violation(psprintf("%s is no telephone number", column));
 	if (strcmp(number, e164) != 0)
 		set_value(row, column, CStringGetTextDatum(e164), false);
 }
@@ -183,7 +186,7 @@ check_transition(const CrmRow *row, const char *what, const CrmTransition *trans
 				return true;
 		}
 	}
-	platform_crm_wrong_state(psprintf("%s that is %s cannot become %s", what, from, to));
+	platform_wrong_state(psprintf("%s that is %s cannot become %s", what, from, to));
 }
 
 static bool
@@ -256,6 +259,67 @@ platform_check_lead(PG_FUNCTION_ARGS)
 	return end_row(&row);
 }
 
+/* Tells webhooks what happened to a lead: nothing of whom it is. */
+static void
+emit_lead_event(const CrmRow *row, const char *type)
+{
+	static PlatformQuery payload =
+		PLATFORM_QUERY(QUERY_READ,
+					   "SELECT pg_catalog.jsonb_build_object('lead_id', $1, 'status', $2, 'old_status', $3,"
+					   " 'owner_id', $4, 'call_id', $5, 'appointment_booked', $6)",
+					   UUIDOID, TEXTOID, TEXTOID, UUIDOID, TEXTOID, BOOLOID);
+	static const char *const columns[] = {
+		"id", "status", "status", "owner_id", "call_id", "appointment_booked",
+	};
+	Datum		values[lengthof(columns)];
+	bool		nulls[lengthof(columns)];
+	bool		isnull;
+	PlatformEvent event = {.type = type};
+
+	for (int i = 0; i < lengthof(columns); i++)
+	{
+		HeapTuple	tuple = i == 2 ? row->old : row->row;
+
+		nulls[i] = true;
+		if (tuple != NULL)
+			values[i] = get_value(row, tuple, columns[i], &nulls[i]);
+	}
+	platform_query_begin();
+	platform_query_run(&payload, values, nulls);
+	event.payload = DatumGetJsonbP(platform_row_datum_copy(0, 1, &isnull));
+	platform_query_end();
+	event.organization = DatumGetUUIDP(get_value(row, row->row, "organization_id", &isnull));
+	platform_event_emit(&event, NULL);
+}
+
+/*
+ * platform.follow_lead() returns trigger
+ *
+ * Emits lead.created, lead.status_changed and lead.assigned (another owner_id)
+ * where module webhooks is installed. Errors: 39P01 when fired otherwise.
+ *
+ *		CREATE TRIGGER leads_follow AFTER INSERT OR UPDATE OF status, owner_id ON platform.leads
+ *			FOR EACH ROW EXECUTE FUNCTION platform.follow_lead();
+ */
+Datum
+platform_follow_lead(PG_FUNCTION_ARGS)
+{
+	CrmRow		row = begin_row(fcinfo, "follow_lead", GUARD_AFTER);
+
+	if (!platform_event_is_installed())
+		return PointerGetDatum(NULL);
+	if (row.old == NULL)
+		emit_lead_event(&row, "lead.created");
+	else
+	{
+		if (is_changed(&row, "status"))
+			emit_lead_event(&row, "lead.status_changed");
+		if (is_changed(&row, "owner_id"))
+			emit_lead_event(&row, "lead.assigned");
+	}
+	return PointerGetDatum(NULL);
+}
+
 /*
  * platform.check_deal() returns trigger
  *
@@ -279,7 +343,7 @@ platform_check_deal(PG_FUNCTION_ARGS)
 		set_now(&row, "paid_at");
 	if (row.old != NULL && (is_changed(&row, "amount_minor") || is_changed(&row, "currency")) &&
 		!has_status(&row, row.old, "pending"))
-		platform_crm_wrong_state("the amount of a deal that is closed cannot change");
+		platform_wrong_state("the amount of a deal that is closed cannot change");
 	return end_row(&row);
 }
 
@@ -309,13 +373,13 @@ platform_check_commission(PG_FUNCTION_ARGS)
 	if (row.old == NULL)
 	{
 		if (!has_status(&row, row.row, "pending_locked"))
-			platform_crm_wrong_state("a commission begins as pending_locked");
+			platform_wrong_state("a commission begins as pending_locked");
 		return end_row(&row);
 	}
 	for (int i = 0; i < lengthof(fixed); i++)
 	{
 		if (is_changed(&row, fixed[i]))
-			platform_crm_wrong_state(psprintf("%s of a commission cannot change", fixed[i]));
+			platform_wrong_state(psprintf("%s of a commission cannot change", fixed[i]));
 	}
 	if (check_transition(&row, "a commission", transitions, lengthof(transitions)))
 	{
@@ -328,7 +392,7 @@ platform_check_commission(PG_FUNCTION_ARGS)
 	}
 	else if (has_status(&row, row.old, "paid") &&
 			 (is_changed(&row, "paid_minor") || is_changed(&row, "approved_at") || is_changed(&row, "approved_by")))
-		platform_crm_wrong_state("a commission that is paid cannot change");
+		platform_wrong_state("a commission that is paid cannot change");
 	return end_row(&row);
 }
 
@@ -370,12 +434,12 @@ complete_appointment(CrmRow *row)
 	if (no_start)
 		return;
 	if (TIMESTAMP_NOT_FINITE(start))
-		platform_crm_rule("start_time must be a moment");
+		platform_rule_violation("start_time must be a moment");
 	if (no_end)
 	{
 		value = get_value(row, row->row, "duration_minutes", &isnull);
 		if (isnull || DatumGetInt32(value) < 1)
-			platform_crm_rule("an appointment must have an end_time or a duration_minutes above zero");
+			platform_rule_violation("an appointment must have an end_time or a duration_minutes above zero");
 		end = start + DatumGetInt32(value) * USECS_PER_MINUTE;
 		set_value(row, "end_time", TimestampTzGetDatum(end), false);
 	}
@@ -402,11 +466,61 @@ lock_calendar(const CrmRow *row)
 }
 
 /*
+ * 23P01 when the time is taken, and from when to when: for who may know. Others are
+ * refused by the policies, which are asked after triggers. A booking that came in
+ * before is its key's business. The query is no mere reading one, so that it sees
+ * earlier rows of this very statement, and waits for who is giving the time back.
+ */
+static void
+refuse_overlap(const CrmRow *row)
+{
+	static PlatformQuery find =
+		PLATFORM_QUERY(QUERY_LATEST | QUERY_OWNER,
+					   "SELECT pg_catalog.format('%s to %s', start_time, end_time) FROM platform.appointments"
+					   " WHERE organization_id OPERATOR(pg_catalog.=) $1"
+					   " AND calendar_id OPERATOR(pg_catalog.=) $2"
+					   " AND pg_catalog.tstzrange(start_time, end_time)"
+					   " OPERATOR(pg_catalog.&&) pg_catalog.tstzrange($3, $4)"
+					   " AND status OPERATOR(pg_catalog.=) ANY (ARRAY['pending', 'scheduled', 'booked', 'confirmed'])"
+					   " AND id OPERATOR(pg_catalog.<>) $5"
+					   " AND (cal_booking_uid OPERATOR(pg_catalog.<>) $6 OR cal_booking_uid IS NULL OR $6 IS NULL)"
+					   " ORDER BY start_time LIMIT 1 FOR SHARE",
+					   UUIDOID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, UUIDOID, TEXTOID);
+	static const char *const columns[] = {
+		"organization_id", "calendar_id", "start_time", "end_time", "id", "cal_booking_uid",
+	};
+	Datum		values[lengthof(columns)];
+	bool		nulls[lengthof(columns)];
+
+	for (int i = 0; i < lengthof(columns); i++)
+	{
+		values[i] = get_value(row, row->row, columns[i], &nulls[i]);
+		if (nulls[i] && i < lengthof(columns) - 1)
+			return;
+	}
+	if (DatumGetTimestampTz(values[2]) >= DatumGetTimestampTz(values[3]) ||
+		!platform_may_act_for(DatumGetUUIDP(values[0])))
+		return;
+	platform_query_begin();
+	if (platform_query_run(&find, values, nulls) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_EXCLUSION_VIOLATION),
+				 errmsg("calendar %s is taken from %s",
+						DatumGetCString(DirectFunctionCall1(uuid_out, values[1])),
+						platform_row_cstring(0, 1)),
+				 errhint("Choose another time or another calendar: list_appointments() shows what is taken."),
+				 errtableconstraint(row->trigger->tg_relation,
+									"appointments_organization_id_calendar_id_tstzrange_excl")));
+	platform_query_end();
+}
+
+/*
  * platform.check_appointment() returns trigger
  *
  * The number in E.164 (PT422); calendar_id, end_time and duration_minutes where
  * they are left out; how a status follows another, and that what is over does not
- * move (PT409); updated_at. Errors: 39P01 when fired otherwise.
+ * move (PT409); that the calendar is free (23P01); updated_at. Errors: 39P01 when
+ * fired otherwise.
  *
  *		CREATE TRIGGER appointments_check BEFORE INSERT OR UPDATE ON platform.appointments
  *			FOR EACH ROW EXECUTE FUNCTION platform.check_appointment();
@@ -439,11 +553,14 @@ platform_check_appointment(PG_FUNCTION_ARGS)
 	if (is_moved(&row))
 	{
 		if (row.old != NULL && !is_open_status(&row, row.old))
-			platform_crm_wrong_state("an appointment that is over cannot move");
+			platform_wrong_state("an appointment that is over cannot move");
 		if (row.old != NULL)
 			set_value(&row, "reminder_sent", BoolGetDatum(false), false);
 		if (is_open_status(&row, row.row))
+		{
 			lock_calendar(&row);
+			refuse_overlap(&row);
+		}
 	}
 	return end_row(&row);
 }

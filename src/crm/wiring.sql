@@ -160,6 +160,8 @@ CREATE OR REPLACE TRIGGER agents_check BEFORE INSERT OR UPDATE ON platform.agent
 	FOR EACH ROW EXECUTE FUNCTION platform.check_agent();
 CREATE OR REPLACE TRIGGER leads_check BEFORE INSERT OR UPDATE ON platform.leads
 	FOR EACH ROW EXECUTE FUNCTION platform.check_lead();
+CREATE OR REPLACE TRIGGER leads_follow AFTER INSERT OR UPDATE OF status, owner_id ON platform.leads
+	FOR EACH ROW EXECUTE FUNCTION platform.follow_lead();
 CREATE OR REPLACE TRIGGER deals_check BEFORE INSERT OR UPDATE ON platform.deals
 	FOR EACH ROW EXECUTE FUNCTION platform.check_deal();
 CREATE OR REPLACE TRIGGER commissions_check BEFORE INSERT OR UPDATE ON platform.commissions
@@ -226,6 +228,7 @@ DROP TRIGGER IF EXISTS appointments_follow ON platform.appointments;
 DROP TRIGGER IF EXISTS appointments_check ON platform.appointments;
 DROP TRIGGER IF EXISTS commissions_check ON platform.commissions;
 DROP TRIGGER IF EXISTS deals_check ON platform.deals;
+DROP TRIGGER IF EXISTS leads_follow ON platform.leads;
 DROP TRIGGER IF EXISTS leads_check ON platform.leads;
 DROP TRIGGER IF EXISTS agents_check ON platform.agents;
 

@@ -200,8 +200,33 @@ CREATE OR REPLACE TRIGGER feature_credits_audit AFTER INSERT OR DELETE OR UPDATE
 CREATE OR REPLACE TRIGGER feature_credits_audit_truncate BEFORE TRUNCATE ON platform.feature_credits
 	FOR EACH STATEMENT EXECUTE FUNCTION platform.audit_changes();
 
+CREATE OR REPLACE TRIGGER global_feature_flags_audit AFTER INSERT OR DELETE OR UPDATE ON platform.global_feature_flags
+	FOR EACH ROW EXECUTE FUNCTION platform.audit_changes();
+CREATE OR REPLACE TRIGGER global_feature_flags_audit_truncate BEFORE TRUNCATE ON platform.global_feature_flags
+	FOR EACH STATEMENT EXECUTE FUNCTION platform.audit_changes();
+CREATE OR REPLACE TRIGGER org_feature_flags_audit AFTER INSERT OR DELETE OR UPDATE ON platform.org_feature_flags
+	FOR EACH ROW EXECUTE FUNCTION platform.audit_changes();
+CREATE OR REPLACE TRIGGER org_feature_flags_audit_truncate BEFORE TRUNCATE ON platform.org_feature_flags
+	FOR EACH STATEMENT EXECUTE FUNCTION platform.audit_changes();
+CREATE OR REPLACE TRIGGER tenant_feature_flags_audit AFTER INSERT OR DELETE OR UPDATE ON platform.tenant_feature_flags
+	FOR EACH ROW EXECUTE FUNCTION platform.audit_changes();
+CREATE OR REPLACE TRIGGER tenant_feature_flags_audit_truncate BEFORE TRUNCATE ON platform.tenant_feature_flags
+	FOR EACH STATEMENT EXECUTE FUNCTION platform.audit_changes();
+CREATE OR REPLACE TRIGGER tier_features_audit AFTER INSERT OR DELETE OR UPDATE ON platform.tier_features
+	FOR EACH ROW EXECUTE FUNCTION platform.audit_changes();
+CREATE OR REPLACE TRIGGER tier_features_audit_truncate BEFORE TRUNCATE ON platform.tier_features
+	FOR EACH STATEMENT EXECUTE FUNCTION platform.audit_changes();
+
 -- down
 
+DROP TRIGGER IF EXISTS tier_features_audit_truncate ON platform.tier_features;
+DROP TRIGGER IF EXISTS tier_features_audit ON platform.tier_features;
+DROP TRIGGER IF EXISTS tenant_feature_flags_audit_truncate ON platform.tenant_feature_flags;
+DROP TRIGGER IF EXISTS tenant_feature_flags_audit ON platform.tenant_feature_flags;
+DROP TRIGGER IF EXISTS org_feature_flags_audit_truncate ON platform.org_feature_flags;
+DROP TRIGGER IF EXISTS org_feature_flags_audit ON platform.org_feature_flags;
+DROP TRIGGER IF EXISTS global_feature_flags_audit_truncate ON platform.global_feature_flags;
+DROP TRIGGER IF EXISTS global_feature_flags_audit ON platform.global_feature_flags;
 DROP TRIGGER IF EXISTS feature_credits_audit_truncate ON platform.feature_credits;
 DROP TRIGGER IF EXISTS feature_credits_audit ON platform.feature_credits;
 DROP VIEW IF EXISTS platform.stale_feature_flags;

@@ -23,10 +23,16 @@ ALTER TABLE platform.health_settings ENABLE ROW LEVEL SECURITY;
 
 CREATE OR REPLACE TRIGGER health_thresholds_audit AFTER INSERT OR DELETE OR UPDATE ON platform.health_thresholds
 	FOR EACH ROW EXECUTE FUNCTION platform.audit_changes();
+CREATE OR REPLACE TRIGGER health_thresholds_audit_truncate BEFORE TRUNCATE ON platform.health_thresholds
+	FOR EACH STATEMENT EXECUTE FUNCTION platform.audit_changes();
 CREATE OR REPLACE TRIGGER health_payment_states_audit AFTER INSERT OR DELETE OR UPDATE ON platform.health_payment_states
 	FOR EACH ROW EXECUTE FUNCTION platform.audit_changes();
+CREATE OR REPLACE TRIGGER health_payment_states_audit_truncate BEFORE TRUNCATE ON platform.health_payment_states
+	FOR EACH STATEMENT EXECUTE FUNCTION platform.audit_changes();
 CREATE OR REPLACE TRIGGER health_settings_audit AFTER INSERT OR DELETE OR UPDATE ON platform.health_settings
 	FOR EACH ROW EXECUTE FUNCTION platform.audit_changes();
+CREATE OR REPLACE TRIGGER health_settings_audit_truncate BEFORE TRUNCATE ON platform.health_settings
+	FOR EACH STATEMENT EXECUTE FUNCTION platform.audit_changes();
 
 INSERT INTO platform.retention_policies (name, table_name, time_column, keep) VALUES
 	('health history', 'customer_health_history', 'created_at', '2 years'),
@@ -45,8 +51,11 @@ COMMENT ON VIEW platform.customer_health IS
 
 DROP VIEW IF EXISTS platform.customer_health;
 DELETE FROM platform.retention_policies WHERE name IN ('health history', 'resolved churn alerts');
+DROP TRIGGER IF EXISTS health_settings_audit_truncate ON platform.health_settings;
 DROP TRIGGER IF EXISTS health_settings_audit ON platform.health_settings;
+DROP TRIGGER IF EXISTS health_payment_states_audit_truncate ON platform.health_payment_states;
 DROP TRIGGER IF EXISTS health_payment_states_audit ON platform.health_payment_states;
+DROP TRIGGER IF EXISTS health_thresholds_audit_truncate ON platform.health_thresholds;
 DROP TRIGGER IF EXISTS health_thresholds_audit ON platform.health_thresholds;
 ALTER TABLE platform.churn_alerts
 	DROP CONSTRAINT IF EXISTS churn_alerts_organization_id_fkey;

@@ -83,8 +83,15 @@ FROM (
 COMMENT ON VIEW platform.inbound_health IS
 	'The inbox by organization and source: what waits and since when, what failed for good, how long it takes.';
 
+CREATE OR REPLACE TRIGGER webhook_handlers_audit AFTER INSERT OR DELETE OR UPDATE ON platform.webhook_handlers
+	FOR EACH ROW EXECUTE FUNCTION platform.audit_changes();
+CREATE OR REPLACE TRIGGER webhook_handlers_audit_truncate BEFORE TRUNCATE ON platform.webhook_handlers
+	FOR EACH STATEMENT EXECUTE FUNCTION platform.audit_changes();
+
 -- down
 
+DROP TRIGGER IF EXISTS webhook_handlers_audit_truncate ON platform.webhook_handlers;
+DROP TRIGGER IF EXISTS webhook_handlers_audit ON platform.webhook_handlers;
 DROP VIEW IF EXISTS platform.inbound_health;
 DROP TRIGGER IF EXISTS webhook_handlers_touch ON platform.webhook_handlers;
 DROP TRIGGER IF EXISTS webhook_requests_refuse ON platform.webhook_requests;

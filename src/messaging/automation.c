@@ -15,7 +15,6 @@
 #include "utils/timestamp.h"
 
 #include "core/argument.h"
-#include "core/error.h"
 #include "core/identity.h"
 #include "core/query.h"
 #include "core/result.h"
@@ -77,8 +76,8 @@ platform_schedule_sms(PG_FUNCTION_ARGS)
 	pg_uuid_t  *organization = platform_sms_organization(fcinfo, 0);
 	int			type = type_argument(fcinfo, 1);
 	char	   *phone = platform_sms_phone(fcinfo, 2, "to_number", 11);
-	text	   *body = platform_sms_text(fcinfo, 3, "body", SMS_BODY_MAX);
-	text	   *key = platform_sms_text(fcinfo, 6, "dedup_key", SMS_KEY_MAX);
+	text	   *body = platform_optional_text(fcinfo, 3, "body", SMS_BODY_MAX);
+	text	   *key = platform_optional_text(fcinfo, 6, "dedup_key", SMS_KEY_MAX);
 	int64		delay = PG_ARGISNULL(5) ? delays[type] :
 		platform_require_interval(fcinfo, 5, "delay", true, DELAY_DAYS_MAX);
 	const pg_uuid_t *user = platform_current_user();
@@ -88,7 +87,7 @@ platform_schedule_sms(PG_FUNCTION_ARGS)
 
 	platform_require_argument(fcinfo, 4, "variables");
 	if (!JB_ROOT_IS_OBJECT(PG_GETARG_JSONB_P(4)))
-		platform_sms_bad_argument("variables must be an object");
+		platform_bad_argument("variables must be an object");
 	if (!PG_ARGISNULL(7))
 		platform_require_timezone(text_to_cstring(PG_GETARG_TEXT_PP(7)));
 	if (body == NULL)
@@ -156,9 +155,7 @@ platform_cancel_scheduled_sms(PG_FUNCTION_ARGS)
 	platform_query_begin();
 	canceled = platform_query_run(&cancel, values, NULL) > 0;
 	if (!canceled && platform_query_run(&find, values, NULL) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_PLATFORM_NOT_FOUND),
-				 errmsg("no such message in the organization")));
+		platform_no_such("message");
 	platform_query_end();
 	PG_RETURN_BOOL(canceled);
 }
@@ -300,9 +297,7 @@ platform_run_sms_automation(PG_FUNCTION_ARGS)
 
 	platform_require_module(&platform_messaging_module);
 	platform_require_operator("run scheduled messages");
-	platform_require_argument(fcinfo, 0, "limit");
-	if (PG_GETARG_INT32(0) < 1 || PG_GETARG_INT32(0) > RUN_MAX)
-		platform_sms_bad_argument(psprintf("limit must be between 1 and %d", RUN_MAX));
+	(void) platform_limit_argument(fcinfo, 0, RUN_MAX);
 	due = take_due(PG_GETARG_INT32(0), &count);
 	for (uint64 i = 0; i < count; i++)
 	{

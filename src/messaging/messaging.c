@@ -5,13 +5,10 @@
 #include "core/platform.h"
 
 #include "common/hashfn.h"
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 
 #include "core/argument.h"
-#include "core/error.h"
-#include "core/identity.h"
 #include "core/row.h"
 #include "messaging/messaging.h"
 
@@ -38,50 +35,15 @@ platform_messaging_init(void)
 pg_uuid_t *
 platform_sms_organization(FunctionCallInfo fcinfo, int argument)
 {
-	platform_require_module(&platform_messaging_module);
-	platform_require_argument(fcinfo, argument, "organization_id");
-	platform_require_organization(PG_GETARG_UUID_P(argument));
-	return PG_GETARG_UUID_P(argument);
-}
-
-text *
-platform_sms_text(FunctionCallInfo fcinfo, int argument, const char *name, int most)
-{
-	text	   *value;
-	int			length;
-
-	if (PG_ARGISNULL(argument))
-		return NULL;
-	value = PG_GETARG_TEXT_PP(argument);
-	length = pg_mbstrlen_with_len(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
-	if (length < 1 || length > most)
-		platform_sms_bad_argument(psprintf("%s must have 1 to %d characters", name, most));
-	return value;
+	return platform_organization_argument(fcinfo, argument, &platform_messaging_module);
 }
 
 char *
 platform_sms_phone(FunctionCallInfo fcinfo, int argument, const char *name, int region)
 {
-	char	   *e164 = palloc(PLATFORM_E164_SIZE);
-	text	   *number;
-
 	platform_require_argument(fcinfo, argument, name);
-	platform_require_argument(fcinfo, region, "region");
-	number = PG_GETARG_TEXT_PP(argument);
-	if (!platform_normalize_phone(VARDATA_ANY(number), VARSIZE_ANY_EXHDR(number),
-								  platform_require_phone_region(PG_GETARG_TEXT_PP(region)), e164))
-		ereport(ERROR,
-				(errcode(ERRCODE_PLATFORM_RULE_VIOLATION),
-				 errmsg("%s is no telephone number", name)));
-	return e164;
-}
-
-void
-platform_sms_bad_argument(const char *message)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("%s", message)));
+	return text_to_cstring(platform_phone_argument(fcinfo, argument, name,
+												   platform_region_argument(fcinfo, region)));
 }
 
 char *
@@ -101,7 +63,7 @@ platform_sms_word(FunctionCallInfo fcinfo, int argument, const char *name,
 	initStringInfo(&list);
 	for (int i = 0; words[i] != NULL; i++)
 		appendStringInfo(&list, "%s%s", i == 0 ? "" : words[i + 1] == NULL ? " or " : ", ", words[i]);
-	platform_sms_bad_argument(psprintf("%s must be %s", name, list.data));
+	platform_bad_argument(psprintf("%s must be %s", name, list.data));
 }
 
 Datum

@@ -48,14 +48,8 @@ extern bool platform_messaging_sending;
 /* The organization of the argument, which the caller may act for: 22004, 42501. */
 extern pg_uuid_t *platform_sms_organization(FunctionCallInfo fcinfo, int argument);
 
-/* A text of 1 to so many characters, or NULL: 22023. */
-extern text *platform_sms_text(FunctionCallInfo fcinfo, int argument, const char *name, int most);
-
 /* A telephone number in its international form: 22004, PT422. */
 extern char *platform_sms_phone(FunctionCallInfo fcinfo, int argument, const char *name, int region);
-
-/* 22023 */
-pg_noreturn extern void platform_sms_bad_argument(const char *message);
 
 /* One of the words, which end with NULL: 22004, 22023. */
 extern char *platform_sms_word(FunctionCallInfo fcinfo, int argument, const char *name,

@@ -603,12 +603,12 @@ platform_receive_sms(PG_FUNCTION_ARGS)
 	in.to = platform_sms_phone(fcinfo, 1, "to_number", 5);
 	body = PG_ARGISNULL(2) ? cstring_to_text("") : PG_GETARG_TEXT_PP(2);
 	if (pg_mbstrlen_with_len(VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body)) > SMS_BODY_MAX)
-		platform_sms_bad_argument(psprintf("body must have at most %d characters", SMS_BODY_MAX));
+		platform_bad_argument(psprintf("body must have at most %d characters", SMS_BODY_MAX));
 	in.body = text_to_cstring(body);
 	platform_require_argument(fcinfo, 3, "provider_message_id");
-	in.provider_message_id = text_to_cstring(platform_sms_text(fcinfo, 3, "provider_message_id", SMS_KEY_MAX));
+	in.provider_message_id = text_to_cstring(platform_optional_text(fcinfo, 3, "provider_message_id", SMS_KEY_MAX));
 	if (!PG_ARGISNULL(4) && TIMESTAMP_NOT_FINITE(PG_GETARG_TIMESTAMPTZ(4)))
-		platform_sms_bad_argument("received_at must be a moment");
+		platform_bad_argument("received_at must be a moment");
 
 	platform_sms_lock_phone(in.from);
 	/* one after the other for a customer */

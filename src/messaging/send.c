@@ -298,13 +298,13 @@ platform_send_sms(PG_FUNCTION_ARGS)
 	number = PG_GETARG_TEXT_PP(1);
 	if (platform_normalize_phone(VARDATA_ANY(number), VARSIZE_ANY_EXHDR(number), region, e164))
 		send.to_number = e164;
-	send.body = text_to_cstring(platform_sms_text(fcinfo, 2, "body", SMS_BODY_MAX));
+	send.body = text_to_cstring(platform_optional_text(fcinfo, 2, "body", SMS_BODY_MAX));
 	send.source = text_to_cstring(PG_GETARG_TEXT_PP(3));
-	if ((text_value = platform_sms_text(fcinfo, 4, "idempotency_key", SMS_KEY_MAX)) != NULL)
+	if ((text_value = platform_optional_text(fcinfo, 4, "idempotency_key", SMS_KEY_MAX)) != NULL)
 		send.idempotency_key = text_to_cstring(text_value);
 	send.send_after = PG_ARGISNULL(5) ? DT_NOBEGIN : PG_GETARG_TIMESTAMPTZ(5);
 	if (TIMESTAMP_IS_NOEND(send.send_after))
-		platform_sms_bad_argument("send_after must be a moment");
+		platform_bad_argument("send_after must be a moment");
 	if (!PG_ARGISNULL(6))
 	{
 		send.timezone = text_to_cstring(PG_GETARG_TEXT_PP(6));

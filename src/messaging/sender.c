@@ -270,10 +270,8 @@ platform_claim_sms(PG_FUNCTION_ARGS)
 		platform_require_organization(organization);
 	else
 		platform_require_operator("claim the messages of all organizations");
-	(void) platform_sms_text(fcinfo, 1, "worker", WORKER_MAX);
-	platform_require_argument(fcinfo, 2, "limit");
-	if (PG_GETARG_INT32(2) < 1 || PG_GETARG_INT32(2) > CLAIM_MAX)
-		platform_sms_bad_argument(psprintf("limit must be between 1 and %d", CLAIM_MAX));
+	(void) platform_optional_text(fcinfo, 1, "worker", WORKER_MAX);
+	(void) platform_limit_argument(fcinfo, 2, CLAIM_MAX);
 	(void) platform_require_interval(fcinfo, 3, "lease", false, LEASE_DAYS);
 	for (int i = 0; i < 4; i++)
 	{
@@ -404,9 +402,9 @@ platform_complete_sms(PG_FUNCTION_ARGS)
 	platform_require_argument(fcinfo, 1, "sms_id");
 	platform_require_argument(fcinfo, 2, "lease_id");
 	(void) platform_sms_word(fcinfo, 3, "result", results);
-	if ((value = platform_sms_text(fcinfo, 4, "provider_message_id", SMS_KEY_MAX)) != NULL)
+	if ((value = platform_optional_text(fcinfo, 4, "provider_message_id", SMS_KEY_MAX)) != NULL)
 		provider_message_id = text_to_cstring(value);
-	if ((value = platform_sms_text(fcinfo, 5, "error", ERROR_MAX)) != NULL)
+	if ((value = platform_optional_text(fcinfo, 5, "error", ERROR_MAX)) != NULL)
 		error = text_to_cstring(value);
 	(void) platform_require_interval(fcinfo, 6, "retry_in", true, RETRY_DAYS);
 
@@ -480,7 +478,7 @@ platform_record_sms_status(PG_FUNCTION_ARGS)
 	platform_require_operator("report the status of messages");
 	platform_require_argument(fcinfo, 0, "provider_message_id");
 	status = platform_sms_word(fcinfo, 1, "status", statuses);
-	error = platform_sms_text(fcinfo, 2, "error", ERROR_MAX);
+	error = platform_optional_text(fcinfo, 2, "error", ERROR_MAX);
 	if (strcmp(status, "undelivered") == 0)
 		status = "failed";
 	if (strcmp(status, "read") == 0)
@@ -545,9 +543,7 @@ platform_cancel_sms(PG_FUNCTION_ARGS)
 	platform_query_begin();
 	count = platform_query_run(&cancel, values, NULL);
 	if (count == 0 && platform_query_run(&find, values, NULL) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_PLATFORM_NOT_FOUND),
-				 errmsg("no such message in the organization")));
+		platform_no_such("message");
 	if (count > 0)
 		platform_sms_after_cancel(count, "canceled");
 	platform_query_end();

@@ -166,7 +166,7 @@ platform_set_sms_template(PG_FUNCTION_ARGS)
 					   UUIDOID, TEXTOID);
 	pg_uuid_t  *organization = platform_sms_organization(fcinfo, 0);
 	SmsText		kind = text_argument(fcinfo, 1);
-	text	   *body = platform_sms_text(fcinfo, 2, "body", SMS_BODY_MAX);
+	text	   *body = platform_optional_text(fcinfo, 2, "body", SMS_BODY_MAX);
 	Datum		values[3] = {UUIDPGetDatum(organization), PG_GETARG_DATUM(1), PointerGetDatum(body)};
 	char	   *effective;
 
@@ -257,6 +257,6 @@ platform_render_sms_template(PG_FUNCTION_ARGS)
 	platform_require_argument(fcinfo, 2, "variables");
 	json = PG_GETARG_JSONB_P(2);
 	if (!JB_ROOT_IS_OBJECT(json))
-		platform_sms_bad_argument("variables must be an object");
+		platform_bad_argument("variables must be an object");
 	PG_RETURN_TEXT_P(platform_sms_rendered(organization, kind, json));
 }

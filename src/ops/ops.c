@@ -4,11 +4,9 @@
  */
 #include "core/platform.h"
 
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
 #include "core/argument.h"
-#include "core/error.h"
 #include "core/query.h"
 #include "ops/ops.h"
 
@@ -17,25 +15,15 @@ PlatformModule platform_ops_module = {"ops", 540, 0};
 char *
 platform_ops_optional_text(FunctionCallInfo fcinfo, int argument, const char *name, int most)
 {
-	text	   *value;
-	int			length;
+	text	   *value = platform_optional_text(fcinfo, argument, name, most);
 
-	if (PG_ARGISNULL(argument))
-		return NULL;
-	value = PG_GETARG_TEXT_PP(argument);
-	length = pg_mbstrlen_with_len(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
-	if (length < 1 || length > most)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must have 1 to %d characters", name, most)));
-	return text_to_cstring(value);
+	return value == NULL ? NULL : text_to_cstring(value);
 }
 
 char *
 platform_ops_text(FunctionCallInfo fcinfo, int argument, const char *name, int most)
 {
-	platform_require_argument(fcinfo, argument, name);
-	return platform_ops_optional_text(fcinfo, argument, name, most);
+	return text_to_cstring(platform_required_text(fcinfo, argument, name, most));
 }
 
 const pg_uuid_t *
@@ -53,9 +41,7 @@ platform_ops_optional_object(FunctionCallInfo fcinfo, int argument, const char *
 		return NULL;
 	json = PG_GETARG_JSONB_P(argument);
 	if (!JB_ROOT_IS_OBJECT(json))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must be an object", name)));
+		platform_bad_argument(psprintf("%s must be an object", name));
 	return json;
 }
 

@@ -10,7 +10,6 @@
 
 #include "catalog/pg_type.h"
 #include "funcapi.h"
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
@@ -41,22 +40,6 @@ require_user(const pg_uuid_t *organization, const pg_uuid_t *user)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for another user's sessions")));
-}
-
-static text *
-reason_argument(FunctionCallInfo fcinfo, int argument)
-{
-	text	   *reason;
-	int			length;
-
-	platform_require_argument(fcinfo, argument, "reason");
-	reason = PG_GETARG_TEXT_PP(argument);
-	length = pg_mbstrlen_with_len(VARDATA_ANY(reason), VARSIZE_ANY_EXHDR(reason));
-	if (length < 1 || length > REASON_MAX)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("reason must have 1 to %d characters", REASON_MAX)));
-	return reason;
 }
 
 PG_FUNCTION_INFO_V1(platform_revoke_session);
@@ -94,7 +77,7 @@ platform_revoke_session(PG_FUNCTION_ARGS)
 	platform_require_module(&platform_sessions_module);
 	platform_require_argument(fcinfo, 0, "organization_id");
 	platform_require_argument(fcinfo, 1, "session_id");
-	values[3] = PointerGetDatum(reason_argument(fcinfo, 2));
+	values[3] = PointerGetDatum(platform_required_text(fcinfo, 2, "reason", REASON_MAX));
 	values[0] = PG_GETARG_DATUM(0);
 	values[1] = PG_GETARG_DATUM(1);
 	values[2] = TimestampTzGetDatum(GetCurrentTimestamp());
@@ -164,7 +147,7 @@ platform_revoke_sessions(PG_FUNCTION_ARGS)
 	platform_require_module(&platform_sessions_module);
 	platform_require_argument(fcinfo, 0, "organization_id");
 	platform_require_argument(fcinfo, 1, "user_id");
-	reason = reason_argument(fcinfo, 3);
+	reason = platform_required_text(fcinfo, 3, "reason", REASON_MAX);
 	organization = PG_GETARG_UUID_P(0);
 	user = PG_GETARG_UUID_P(1);
 	require_user(organization, user);

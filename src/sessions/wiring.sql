@@ -22,8 +22,13 @@ CREATE OR REPLACE TRIGGER organization_members_revoke_sessions
 	AFTER DELETE ON platform.organization_members
 	FOR EACH ROW EXECUTE FUNCTION platform.revoke_member_sessions();
 
+-- Who ended whose session: that it began, and was used, its own row tells.
+CREATE OR REPLACE TRIGGER active_sessions_audit AFTER UPDATE OF revoked_at, user_id, organization_id ON platform.active_sessions
+	FOR EACH ROW EXECUTE FUNCTION platform.audit_changes('token_hash');
+
 -- down
 
+DROP TRIGGER IF EXISTS active_sessions_audit ON platform.active_sessions;
 DROP TRIGGER IF EXISTS organization_members_revoke_sessions ON platform.organization_members;
 DROP POLICY IF EXISTS active_sessions_self_select ON platform.active_sessions;
 ALTER TABLE platform.active_sessions

@@ -12,6 +12,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "core/argument.h"
 #include "core/identity.h"
 #include "core/query.h"
 #include "tokens/tokens.h"
@@ -63,14 +64,6 @@ static PlatformQuery select_unbilled =
 				   " AND ($3 OR settled_at IS NULL)"
 				   " ORDER BY created_at DESC, id DESC LIMIT $4",
 				   UUIDOID, TEXTOID, BOOLOID, INT4OID);
-
-static void
-bad_argument(const char *message)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("%s", message)));
-}
 
 static void
 presence_text(FunctionCallInfo fcinfo, int argument, const char *name)
@@ -143,7 +136,7 @@ platform_available_hosts(PG_FUNCTION_ARGS)
 	values[1] = PG_GETARG_DATUM(1);
 	if (DatumGetInt32(DirectFunctionCall2(interval_cmp, values[1],
 										  PointerGetDatum(&(Interval) {0}))) < 0)
-		bad_argument("max_age must not be below zero");
+		platform_bad_argument("max_age must not be below zero");
 	return platform_query_return_rows(fcinfo, &select_hosts, values, NULL);
 }
 
@@ -152,7 +145,7 @@ list_limit(FunctionCallInfo fcinfo, int argument)
 {
 	platform_tokens_not_null(fcinfo, argument, "limit");
 	if (PG_GETARG_INT32(argument) < 1 || PG_GETARG_INT32(argument) > LIST_MAX)
-		bad_argument(psprintf("limit must be between 1 and %d", LIST_MAX));
+		platform_bad_argument(psprintf("limit must be between 1 and %d", LIST_MAX));
 	return PG_GETARG_INT32(argument);
 }
 

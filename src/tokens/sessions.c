@@ -22,6 +22,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "core/argument.h"
 #include "core/error.h"
 #include "core/identity.h"
 #include "core/query.h"
@@ -51,14 +52,6 @@ static PlatformQuery insert_call =
  * Arguments.
  */
 
-static void
-bad_argument(const char *message)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("%s", message)));
-}
-
 /*
  * The moment of a report: now for NULL. Who names another one decides what is
  * billed: operators only.
@@ -73,7 +66,7 @@ call_moment(FunctionCallInfo fcinfo, int argument)
 	platform_require_operator("name the moment of a call's report");
 	at = PG_GETARG_TIMESTAMPTZ(argument);
 	if (TIMESTAMP_NOT_FINITE(at) || at > GetCurrentTimestamp())
-		bad_argument("at must not lie in the future");
+		platform_bad_argument("at must not lie in the future");
 	return at;
 }
 
@@ -546,7 +539,7 @@ start_number(FunctionCallInfo fcinfo, int argument, const char *name, int least,
 	int32		value = PG_GETARG_INT32(argument);
 
 	if (value < least || value > most)
-		bad_argument(psprintf("%s must be between %d and %d", name, least, most));
+		platform_bad_argument(psprintf("%s must be between %d and %d", name, least, most));
 	return value;
 }
 
@@ -556,7 +549,7 @@ check_policy(text *policy)
 	char	   *name = text_to_cstring(policy);
 
 	if (strcmp(name, "continue") != 0 && strcmp(name, "warn") != 0 && strcmp(name, "cut") != 0)
-		bad_argument("on_exhausted must be continue, warn or cut");
+		platform_bad_argument("on_exhausted must be continue, warn or cut");
 }
 
 /*

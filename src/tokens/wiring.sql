@@ -209,8 +209,15 @@ CREATE OR REPLACE TRIGGER token_packages_audit AFTER INSERT OR DELETE OR UPDATE 
 CREATE OR REPLACE TRIGGER token_packages_audit_truncate BEFORE TRUNCATE ON platform.token_packages
 	FOR EACH STATEMENT EXECUTE FUNCTION platform.audit_changes();
 
+CREATE OR REPLACE TRIGGER token_rates_audit AFTER INSERT OR DELETE OR UPDATE ON platform.token_rates
+	FOR EACH ROW EXECUTE FUNCTION platform.audit_changes();
+CREATE OR REPLACE TRIGGER token_rates_audit_truncate BEFORE TRUNCATE ON platform.token_rates
+	FOR EACH STATEMENT EXECUTE FUNCTION platform.audit_changes();
+
 -- down
 
+DROP TRIGGER IF EXISTS token_rates_audit_truncate ON platform.token_rates;
+DROP TRIGGER IF EXISTS token_rates_audit ON platform.token_rates;
 DROP TRIGGER IF EXISTS token_packages_audit_truncate ON platform.token_packages;
 DROP TRIGGER IF EXISTS token_packages_audit ON platform.token_packages;
 DROP TRIGGER IF EXISTS user_accounts_audit_truncate ON platform.user_accounts;

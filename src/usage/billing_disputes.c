@@ -159,7 +159,7 @@ platform_open_billing_dispute(PG_FUNCTION_ARGS)
 	platform_require_operator("open a dispute");
 	platform_require_module(&platform_billing_module);
 	values[0] = UUIDPGetDatum(line);
-	values[1] = PointerGetDatum(platform_caps_text(fcinfo, 1, "reason", 10000));
+	values[1] = PointerGetDatum(platform_required_text(fcinfo, 1, "reason", 10000));
 	values[2] = CStringGetTextDatum(platform_caller_name());
 	platform_query_begin();
 	if (platform_billing_run(&lock_line, values, NULL) == 0)
@@ -221,7 +221,7 @@ platform_resolve_billing_dispute(PG_FUNCTION_ARGS)
 	platform_require_module(&platform_billing_module);
 	platform_require_argument(fcinfo, 1, "accepted");
 	accepted = PG_GETARG_BOOL(1);
-	notes = platform_caps_optional_text(fcinfo, 3, "notes", 10000);
+	notes = platform_optional_text(fcinfo, 3, "notes", 10000);
 	if (!accepted && !PG_ARGISNULL(2))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

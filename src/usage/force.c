@@ -55,7 +55,7 @@ force(FunctionCallInfo fcinfo, bool pause)
 	values[0] = UUIDPGetDatum(platform_caps_uuid(fcinfo, 0, "organization_id"));
 	values[1] = UUIDPGetDatum(platform_caps_uuid(fcinfo, 1, "user_id"));
 	values[2] = BoolGetDatum(pause);
-	values[4] = PointerGetDatum(platform_caps_text(fcinfo, 2, "reason", 500));
+	values[4] = PointerGetDatum(platform_required_text(fcinfo, 2, "reason", 500));
 	platform_require_argument(fcinfo, 3, "until");
 	if (PG_GETARG_TIMESTAMPTZ(3) <= GetCurrentTimestamp())
 		ereport(ERROR,

@@ -126,7 +126,7 @@ apply_body(UsageChange *change, void *arg)
 static const UsageTier *
 tier_argument(FunctionCallInfo fcinfo, int argument)
 {
-	char	   *name = text_to_cstring(platform_caps_text(fcinfo, argument, "tier", 63));
+	char	   *name = text_to_cstring(platform_required_text(fcinfo, argument, "tier", 63));
 	const UsageTier *tier = platform_caps_find_tier(name);
 
 	if (tier == NULL || !tier->active)

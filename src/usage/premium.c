@@ -8,6 +8,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "core/argument.h"
 #include "core/error.h"
 #include "core/identity.h"
 #include "core/query.h"
@@ -58,7 +59,7 @@ key_arguments(FunctionCallInfo fcinfo, Datum *values)
 {
 	values[0] = UUIDPGetDatum(platform_caps_uuid(fcinfo, 0, "organization_id"));
 	values[1] = UUIDPGetDatum(platform_caps_uuid(fcinfo, 1, "user_id"));
-	values[2] = PointerGetDatum(platform_caps_text(fcinfo, 2, "feature", 63));
+	values[2] = PointerGetDatum(platform_required_text(fcinfo, 2, "feature", 63));
 }
 
 /*

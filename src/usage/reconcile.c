@@ -260,7 +260,7 @@ tell_if_completed(const ReconcileRun *run, const Datum *values)
 static text *
 run_type_argument(FunctionCallInfo fcinfo, int argument)
 {
-	text	   *type = platform_caps_text(fcinfo, argument, "run_type", 63);
+	text	   *type = platform_required_text(fcinfo, argument, "run_type", 63);
 	char	   *name = text_to_cstring(type);
 
 	if (strcmp(name, "nightly") != 0 && strcmp(name, "manual") != 0 && strcmp(name, "billing") != 0)

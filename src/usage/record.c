@@ -14,6 +14,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "core/argument.h"
 #include "core/append.h"
 #include "core/commit.h"
 #include "core/error.h"
@@ -332,7 +333,7 @@ moment_argument(FunctionCallInfo fcinfo, int argument)
 static text *
 direction_argument(FunctionCallInfo fcinfo, int argument)
 {
-	text	   *direction = platform_caps_optional_text(fcinfo, argument, "direction", 8);
+	text	   *direction = platform_optional_text(fcinfo, argument, "direction", 8);
 
 	if (direction != NULL && strcmp(text_to_cstring(direction), "inbound") != 0 &&
 		strcmp(text_to_cstring(direction), "outbound") != 0)
@@ -353,16 +354,16 @@ record(FunctionCallInfo fcinfo, UsageKind kind, const char *key, const char *amo
 	platform_require_module(&platform_caps_module);
 	report.organization = *platform_caps_uuid(fcinfo, 0, "organization_id");
 	report.user = *platform_caps_uuid(fcinfo, 1, "user_id");
-	report.key = platform_caps_text(fcinfo, 2, key, 255);
+	report.key = platform_required_text(fcinfo, 2, key, 255);
 	report.amount = platform_caps_amount(fcinfo, 3, amount, 0);
 	report.at = moment_argument(fcinfo, 4);
 	report.direction = direction_argument(fcinfo, 5);
-	report.phone_number = platform_caps_optional_text(fcinfo, 6, "phone_number", 63);
-	report.agent_id = platform_caps_optional_text(fcinfo, 7, "agent_id", 255);
+	report.phone_number = platform_optional_text(fcinfo, 6, "phone_number", 63);
+	report.agent_id = platform_optional_text(fcinfo, 7, "agent_id", 255);
 	report.has_cost = !PG_ARGISNULL(8);
 	if (report.has_cost)
 		report.cost = platform_caps_amount(fcinfo, 8, "cost_cents", 0);
-	report.event_id = platform_caps_optional_text(fcinfo, 9, "event_id", 255);
+	report.event_id = platform_optional_text(fcinfo, 9, "event_id", 255);
 	platform_caps_record(&report);
 
 	values[0] = UUIDPGetDatum(&report.id);

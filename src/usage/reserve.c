@@ -264,7 +264,7 @@ platform_reserve_sms(PG_FUNCTION_ARGS)
 	reservation.user = *platform_caps_uuid(fcinfo, 1, "user_id");
 	reservation.segments = platform_caps_amount(fcinfo, 2, "segments", 1);
 	ttl = platform_require_interval(fcinfo, 3, "ttl", false, RESERVE_DAYS_MAX);
-	reservation.key = platform_caps_optional_text(fcinfo, 4, "idempotency_key", 255);
+	reservation.key = platform_optional_text(fcinfo, 4, "idempotency_key", 255);
 	reservation.expires_at = GetCurrentTimestamp() + ttl;
 	platform_make_uuid7(&reservation.id);
 	platform_caps_reserve(&reservation);
@@ -428,10 +428,10 @@ platform_commit_sms(PG_FUNCTION_ARGS)
 	platform_require_operator("commit messages");
 	platform_require_module(&platform_caps_module);
 	report.organization = *platform_caps_uuid(fcinfo, 0, "organization_id");
-	report.key = platform_caps_text(fcinfo, 2, "message_id", 255);
+	report.key = platform_required_text(fcinfo, 2, "message_id", 255);
 	if (!PG_ARGISNULL(3))
 		report.amount = platform_caps_amount(fcinfo, 3, "segments", 0);
-	report.phone_number = platform_caps_optional_text(fcinfo, 4, "phone_number", 63);
+	report.phone_number = platform_optional_text(fcinfo, 4, "phone_number", 63);
 	report.has_cost = !PG_ARGISNULL(5);
 	if (report.has_cost)
 		report.cost = platform_caps_amount(fcinfo, 5, "cost_cents", 0);

@@ -8,6 +8,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "core/argument.h"
 #include "core/error.h"
 #include "core/identity.h"
 #include "core/query.h"
@@ -129,9 +130,9 @@ platform_apply_top_up(PG_FUNCTION_ARGS)
 {
 	pg_uuid_t  *organization = platform_caps_uuid(fcinfo, 0, "organization_id");
 	pg_uuid_t  *user = platform_caps_uuid(fcinfo, 1, "user_id");
-	text	   *package = platform_caps_text(fcinfo, 2, "package", 63);
-	text	   *payment = platform_caps_text(fcinfo, 3, "payment_id", 255);
-	text	   *provider = platform_caps_text(fcinfo, 4, "provider", 63);
+	text	   *package = platform_required_text(fcinfo, 2, "package", 63);
+	text	   *payment = platform_required_text(fcinfo, 3, "payment_id", 255);
+	text	   *provider = platform_required_text(fcinfo, 4, "provider", 63);
 	Datum		keys[5];
 	TopUp		top_up;
 	UsageChange change;

@@ -4,7 +4,6 @@
  */
 #include "core/platform.h"
 
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
 #include "core/argument.h"
@@ -31,39 +30,13 @@ platform_caps_uuid(FunctionCallInfo fcinfo, int argument, const char *name)
 	return PG_GETARG_UUID_P(argument);
 }
 
-text *
-platform_caps_optional_text(FunctionCallInfo fcinfo, int argument, const char *name, int most)
-{
-	text	   *value;
-	int			bytes;
-
-	if (PG_ARGISNULL(argument))
-		return NULL;
-	value = PG_GETARG_TEXT_PP(argument);
-	bytes = VARSIZE_ANY_EXHDR(value);
-	if (bytes < 1 || (bytes > most && pg_mbstrlen_with_len(VARDATA_ANY(value), bytes) > most))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must have 1 to %d characters", name, most)));
-	return value;
-}
-
-text *
-platform_caps_text(FunctionCallInfo fcinfo, int argument, const char *name, int most)
-{
-	platform_require_argument(fcinfo, argument, name);
-	return platform_caps_optional_text(fcinfo, argument, name, most);
-}
-
 int64
 platform_caps_amount(FunctionCallInfo fcinfo, int argument, const char *name, int64 least)
 {
 	platform_require_argument(fcinfo, argument, name);
 	if (PG_GETARG_INT64(argument) < least || PG_GETARG_INT64(argument) > USAGE_AMOUNT_MAX)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must be between " INT64_FORMAT " and " INT64_FORMAT, name, least,
-						USAGE_AMOUNT_MAX)));
+		platform_bad_argument(psprintf("%s must be between " INT64_FORMAT " and " INT64_FORMAT,
+									   name, least, USAGE_AMOUNT_MAX));
 	return PG_GETARG_INT64(argument);
 }
 

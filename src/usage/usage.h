@@ -49,11 +49,6 @@ extern void platform_caps_quota_init(void);
 
 /* Arguments: 22004 for NULL, 22023 for what is out of its bounds. */
 extern pg_uuid_t *platform_caps_uuid(FunctionCallInfo fcinfo, int argument, const char *name);
-extern text *platform_caps_text(FunctionCallInfo fcinfo, int argument, const char *name, int most);
-
-/* The same, NULL for NULL. */
-extern text *platform_caps_optional_text(FunctionCallInfo fcinfo, int argument, const char *name,
-										  int most);
 extern int64 platform_caps_amount(FunctionCallInfo fcinfo, int argument, const char *name,
 								   int64 least);
 

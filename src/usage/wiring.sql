@@ -268,8 +268,21 @@ INSERT INTO platform.premium_features (feature, monthly_price) VALUES
 	('zapier_webhooks', 49)
 ON CONFLICT (feature) DO NOTHING;
 
+CREATE OR REPLACE TRIGGER subscriptions_audit AFTER INSERT OR DELETE OR UPDATE ON platform.subscriptions
+	FOR EACH ROW EXECUTE FUNCTION platform.audit_changes();
+CREATE OR REPLACE TRIGGER subscriptions_audit_truncate BEFORE TRUNCATE ON platform.subscriptions
+	FOR EACH STATEMENT EXECUTE FUNCTION platform.audit_changes();
+CREATE OR REPLACE TRIGGER premium_features_audit AFTER INSERT OR DELETE OR UPDATE ON platform.premium_features
+	FOR EACH ROW EXECUTE FUNCTION platform.audit_changes();
+CREATE OR REPLACE TRIGGER premium_features_audit_truncate BEFORE TRUNCATE ON platform.premium_features
+	FOR EACH STATEMENT EXECUTE FUNCTION platform.audit_changes();
+
 -- down
 
+DROP TRIGGER IF EXISTS premium_features_audit_truncate ON platform.premium_features;
+DROP TRIGGER IF EXISTS premium_features_audit ON platform.premium_features;
+DROP TRIGGER IF EXISTS subscriptions_audit_truncate ON platform.subscriptions;
+DROP TRIGGER IF EXISTS subscriptions_audit ON platform.subscriptions;
 CREATE OR REPLACE VIEW platform.alerts WITH (security_invoker = true) AS
 SELECT a.id, a.organization_id, a.alert_type, a.severity, a.user_id, a.phone_number, a.message, a.details,
 	a.created_at, a.acknowledged_at, a.acknowledged_by, a.resolved_at, a.resolved_by

@@ -129,8 +129,16 @@ FROM platform.webhook_subscriptions;
 COMMENT ON VIEW platform.webhook_configs IS
 	'webhook_subscriptions under the name and with the columns of an older schema; can be written. For operators: it has the secret, encrypted.';
 
+-- Headers may have what a receiver lets in by.
+CREATE OR REPLACE TRIGGER webhook_subscriptions_audit AFTER INSERT OR DELETE OR UPDATE ON platform.webhook_subscriptions
+	FOR EACH ROW EXECUTE FUNCTION platform.audit_changes('secret', 'previous_secret', 'headers');
+CREATE OR REPLACE TRIGGER webhook_subscriptions_audit_truncate BEFORE TRUNCATE ON platform.webhook_subscriptions
+	FOR EACH STATEMENT EXECUTE FUNCTION platform.audit_changes('secret', 'previous_secret', 'headers');
+
 -- down
 
+DROP TRIGGER IF EXISTS webhook_subscriptions_audit_truncate ON platform.webhook_subscriptions;
+DROP TRIGGER IF EXISTS webhook_subscriptions_audit ON platform.webhook_subscriptions;
 DROP VIEW IF EXISTS platform.webhook_configs, platform.webhook_queue_depth, platform.webhook_endpoint_health, platform.webhook_delivery_states;
 DELETE FROM platform.secret_columns WHERE schema_name = 'platform' AND table_name = 'webhook_subscriptions';
 DROP TRIGGER IF EXISTS webhook_subscriptions_endpoint ON platform.webhook_subscriptions;

@@ -27,6 +27,22 @@ SELECT id = :'first' AS same, created FROM platform.book_appointment(:org, 'Carl
 SELECT platform.book_appointment(:org, 'Dora', '2030-05-06 09:30+00');
 SELECT platform.book_appointment(:org, 'Dora', '2030-05-06 08:30+00', '2030-05-06 10:30+00');
 SELECT platform.book_appointment(:org, 'Dora', '2030-05-06 08:59+00', '2030-05-06 09:00:00.000001+00');
+-- said so that one can act on it, and without the other customer: from the function, by hand, moved, and of rows of one statement
+\set VERBOSITY default
+\set SHOW_CONTEXT never
+SELECT platform.book_appointment(:org, 'Dora', '2030-05-06 09:30+00');
+INSERT INTO platform.appointments (organization_id, customer_name, start_time) VALUES (:org, 'Dora', '2030-05-06 09:30+00');
+INSERT INTO platform.appointments (organization_id, customer_name, start_time, calendar_id) VALUES (:org, 'Dora', '2030-05-06 12:00+00', :ada), (:org, 'Emil', '2030-05-06 12:30+00', :ada);
+INSERT INTO platform.appointments (organization_id, customer_name, start_time) VALUES (:org, 'Dora', '2030-05-06 09:30+00') ON CONFLICT DO NOTHING;
+-- what another organization's calendar has is nobody's business
+INSERT INTO platform.appointments (organization_id, customer_name, start_time) VALUES (:other, 'Spy', '2030-05-06 09:30+00');
+\set VERBOSITY sqlstate
+-- without triggers the constraint holds
+RESET ROLE;
+SET session_replication_role = replica;
+INSERT INTO platform.appointments (organization_id, calendar_id, customer_name, start_time, end_time) VALUES (:org, :org, 'Dora', '2030-05-06 09:30+00', '2030-05-06 10:30+00');
+RESET session_replication_role;
+SET ROLE platform_test_member;
 -- one may begin when another ends; other calendars are other calendars
 SELECT id AS second FROM platform.book_appointment(:org, 'Dora', '2030-05-06 10:00+00') \gset
 SELECT created FROM platform.book_appointment(:org, 'Emil', '2030-05-06 09:30+00', '2030-05-06 09:50:30+00', calendar_id => :van);
@@ -48,6 +64,9 @@ INSERT INTO platform.appointments (organization_id, customer_name, start_time, d
 
 -- moved: what was to be before stays
 SELECT platform.reschedule_appointment(:org, :'first', '2030-05-06 09:30+00', reason => 'late');
+\set VERBOSITY terse
+UPDATE platform.appointments SET start_time = '2030-05-06 10:15+00', end_time = '2030-05-06 10:45+00' WHERE id = :'first';
+\set VERBOSITY sqlstate
 SELECT platform.reschedule_appointment(:org, :'first', '2030-05-08 09:00+00', reason => 'asked for');
 UPDATE platform.appointments SET status = 'confirmed' WHERE id = :'first';
 SELECT platform.reschedule_appointment(:org, :'first', '2030-05-08 10:00+00', reason => 'asked for');

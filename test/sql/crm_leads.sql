@@ -95,6 +95,20 @@ SET ROLE platform_test_member;
 SELECT organization_id = :other AS theirs, status FROM platform.leads WHERE owner_id = :bob ORDER BY 1;
 UPDATE platform.leads SET status = 'dead' WHERE organization_id = :other RETURNING status;
 RESET ROLE;
+-- webhooks hear of leads, and not who they are; what changes nothing is no event
+SELECT platform.set_context(NULL) \g /dev/null
+INSERT INTO platform.organizations (id, name) VALUES ('c1210000-0000-4000-8000-000000000009', 'Leads Nine');
+INSERT INTO platform.leads (organization_id, name, phone, owner_id) VALUES ('c1210000-0000-4000-8000-000000000009', 'Zoe', '+13125550177', :ada) RETURNING id AS zoe \gset
+UPDATE platform.leads SET status = 'contacted', name = 'Zoe Z.' WHERE id = :'zoe';
+UPDATE platform.leads SET status = 'contacted', owner_id = :ada WHERE id = :'zoe';
+UPDATE platform.leads SET email = 'zoe@example.com' WHERE id = :'zoe';
+UPDATE platform.leads SET status = 'demo_set', owner_id = :bob WHERE id = :'zoe';
+SELECT status, created FROM platform.record_call_lead('c1210000-0000-4000-8000-000000000009', 'call-z', '+13125550177', 'Zoe', call_outcome => 'transferred');
+SELECT event_type, payload - 'lead_id' AS payload FROM platform.webhook_events WHERE organization_id = 'c1210000-0000-4000-8000-000000000009' ORDER BY id;
+SELECT count(*) AS tells_who FROM platform.webhook_events WHERE organization_id = 'c1210000-0000-4000-8000-000000000009' AND payload::text ~* 'zoe|0177';
+-- a subscription may ask for each of them, and for those of appointments and messages
+SELECT count(*) AS types FROM platform.webhook_event_types WHERE event_type ~ '^(lead|appointment|sms)\.';
+RESET ROLE;
 SET ROLE platform_test_stranger;
 SELECT * FROM platform.leads;
 ROLLBACK;
