@@ -29,6 +29,7 @@
 #include "catalog/pg_am.h"
 #include "catalog/pg_index.h"
 #include "executor/executor.h"
+#include "executor/nodeModifyTable.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
@@ -572,9 +573,26 @@ row_try_update(PlatformRow *row, bool wait, RowIndexes *indexes)
 							  wait, &failure, &lockmode, indexes);
 }
 
+/* Columns that somebody has added and the server computes from the others. */
+static void
+row_compute_generated(PlatformRow *row)
+{
+	bool		kept = row->estate != NULL;
+
+	if (!kept)
+		row_open_indexes(row);
+	row->new_slot->tts_tableOid = RelationGetRelid(row->relation);
+	ExecComputeStoredGenerated(row->indexes, row->estate, row->new_slot, CMD_INSERT);
+	if (kept)
+		ResetPerTupleExprContext(row->estate);
+	else
+		row_close_indexes(row);
+}
+
 static PlatformRowResult
 row_write(PlatformRow *row, bool locked)
 {
+	TupleConstr *constraints = RelationGetDescr(row->relation)->constr;
 	HeapTuple	tuple;
 	TM_Result	result;
 	RowIndexes	indexes;
@@ -599,6 +617,8 @@ row_write(PlatformRow *row, bool locked)
 	tuple = heap_form_tuple(RelationGetDescr(row->relation), row->values, row->isnull);
 	tuple->t_tableOid = RelationGetRelid(row->relation);
 	ExecForceStoreHeapTuple(tuple, row->new_slot, true);
+	if (constraints != NULL && constraints->has_generated_stored)
+		row_compute_generated(row);
 
 	result = row_try_update(row, locked, &indexes);
 

@@ -7,9 +7,9 @@
  * waiting. It is an ordinary versioned, logged, transactional heap update,
  * HOT where the page has room, with index entries where it has not.
  *
- * What it passes by: triggers, CHECKs, foreign keys, row security, generated
- * columns. Hence only for tables whose rows nobody else writes; the first
- * version of a row is inserted by SQL, so that keys and checks hold.
+ * What it passes by: triggers, CHECKs, foreign keys, row security. Hence only for
+ * tables whose rows nobody else writes; the first version of a row is inserted by
+ * SQL, so that keys and checks hold.
  *
  * Rows are found as they are now, also in REPEATABLE READ and SERIALIZABLE,
  * without predicate locks: such a table behaves as in READ COMMITTED.

@@ -77,12 +77,27 @@ column_int64(const TriggerData *trigger, HeapTuple row, const char *name)
 	return isnull ? 0 : DatumGetInt64(value);
 }
 
+/* A higher limit makes overdraft of what was owed beyond the old one. */
+static int64
+overage_within_limit(const TriggerData *trigger, HeapTuple row)
+{
+	int64		overage = column_int64(trigger, row, "overage");
+	int64		limit = column_int64(trigger, row, "overdraft_limit");
+
+	/* With an overage the rest is below zero, and a limit below it is refused by its CHECK. */
+	if (overage > 0 && limit >= 0)
+		overage = Max(0, Min(overage, -limit - (column_int64(trigger, row, "tokens_remaining") -
+												column_int64(trigger, row, "held"))));
+	return overage;
+}
+
 /*
  * platform.check_token_account() returns trigger
  *
  * A new account starts with nothing but its balance; the balance and what goes
  * with it is not changed by statements, nor is an account with entries
- * deleted: 42501, for everybody. Keeps updated_at from going back.
+ * deleted: 42501, for everybody. Keeps updated_at from going back, and overage to
+ * what is owed beyond the overdraft limit.
  * Errors: 39P01 when fired otherwise.
  *
  *		CREATE TRIGGER user_accounts_check BEFORE INSERT OR DELETE OR UPDATE ON user_accounts
@@ -94,7 +109,7 @@ platform_check_token_account(PG_FUNCTION_ARGS)
 	static const char *const start[] = {
 		"held", "overage", "version", "updated_at", "held_until", "open_grants"
 	};
-	static const char *const touched[] = {"updated_at"};
+	static const char *const touched[] = {"updated_at", "overage"};
 	TriggerData *trigger = platform_trigger_guard(fcinfo, "check_token_account",
 												  GUARD_BEFORE | GUARD_ROW | GUARD_INSERT |
 												  GUARD_UPDATE | GUARD_DELETE);
@@ -115,6 +130,7 @@ platform_check_token_account(PG_FUNCTION_ARGS)
 		refuse_columns(trigger);
 		values[0] = TimestampTzGetDatum(Max(now, column_int64(trigger, trigger->tg_trigtuple,
 															  "updated_at")));
+		values[1] = Int64GetDatum(overage_within_limit(trigger, row));
 		return PointerGetDatum(with_columns(trigger, row, lengthof(touched), touched, values,
 											nulls));
 	}
@@ -206,7 +222,7 @@ static PlatformQuery set_thresholds =
  * Up to eight balances. Each time the account's balance falls from above one of
  * them to it or below, a row of low_balance_events tells; a rise above arms it
  * again. NULL or an empty array: none. Members for their own account. Errors:
- * 42501; 22023 more of them, a NULL among them; PT404 no such account; 25006.
+ * 42501; 22004; 22023 more of them, a NULL among them; PT404 no such account; 25006.
  */
 Datum
 platform_set_low_balance_thresholds(PG_FUNCTION_ARGS)

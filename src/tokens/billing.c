@@ -163,6 +163,19 @@ platform_call_needs_account(const CallSession *call, const CallCharge *charge)
 	return call->charged == 0 && call->reserved == 0 && call->reserve_minutes > 0;
 }
 
+/* What was set aside stays so, with the call or, when that is over, until its time is over. */
+static void
+keep_reservation(CallSession *call, const CallReservation *before)
+{
+	if (call->state != CALL_LIVE && before->amount > 0)
+	{
+		platform_hold_instead(&call->organization, call->user_id, before->amount, before->until);
+		return;
+	}
+	call->reserved = before->amount;
+	call->reserved_until = before->until;
+}
+
 /* The account's part; the row has been written. Keeps call->reserved true. */
 static void
 bill_account(CallSession *call, const CallCharge *charge, const CallReservation *before,
@@ -177,8 +190,7 @@ bill_account(CallSession *call, const CallCharge *charge, const CallReservation 
 	{
 		bill->has_balance = false;
 		bill->reason = platform_bill_reason(bill->error);
-		call->reserved = before->amount;
-		call->reserved_until = before->until;
+		keep_reservation(call, before);
 		return;
 	}
 	bill->reason = platform_burn_reason(burn.status);

@@ -9,6 +9,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "core/argument.h"
 #include "core/commit.h"
 #include "tokens/ledger.h"
 #include "tokens/tokens.h"
@@ -378,7 +379,7 @@ shortage_argument(FunctionCallInfo fcinfo, int argument)
 {
 	char	   *name;
 
-	platform_tokens_not_null(fcinfo, argument, "on_insufficient");
+	platform_require_argument(fcinfo, argument, "on_insufficient");
 	name = text_to_cstring(PG_GETARG_TEXT_PP(argument));
 	if (strcmp(name, "reject") == 0)
 		return SHORTAGE_REJECT;
@@ -406,8 +407,8 @@ shortage_argument(FunctionCallInfo fcinfo, int argument)
  * ok, partial or overdraft. remaining is the balance afterwards. With a key a
  * repeated call returns the first answer with duplicate = true. Members for
  * their own account, their administrators for their organization's, operators
- * for any. Errors: 42501; 22023 bad argument; PT409 the key was used with other
- * arguments; 22003; 25006.
+ * for any. Errors: 42501; 22004; 22023 bad argument; PT409 the key was used
+ * with other arguments; 22003; 25006.
  */
 Datum
 platform_burn_tokens(PG_FUNCTION_ARGS)
@@ -423,6 +424,8 @@ platform_burn_tokens(PG_FUNCTION_ARGS)
 	burn.has_turn = !PG_ARGISNULL(4);
 	burn.used_turn = burn.has_turn && PG_GETARG_BOOL(4);
 	burn.session_id = platform_tokens_text(fcinfo, 5);
+	if (burn.session_id != NULL)
+		platform_tokens_require_length(burn.session_id, "session_id");
 	burn.key = platform_tokens_key(fcinfo, 6);
 	burn.on_insufficient = shortage_argument(fcinfo, 7);
 

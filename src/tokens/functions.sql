@@ -12,7 +12,7 @@ CREATE OR REPLACE FUNCTION platform.set_token_rate(mode text, used_turn boolean,
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_set_token_rate';
 COMMENT ON FUNCTION platform.set_token_rate(text, boolean, bigint, integer, timestamptz) IS
-	'Adds a version of a rate for calls that start at valid_from (NULL: now) or later, and returns its id. rounding: seconds of which every started one counts, 60, 6 or 1. Operators and platform staff. Errors: 42501, 22023, 23505 another rate begins then.';
+	'Adds a version of a rate for calls that start at valid_from (NULL: now) or later, and returns its id. rounding: seconds of which every started one counts, 60, 6 or 1. Operators and platform staff. Errors: 42501, 22004, 22023, 23505 another rate begins then.';
 INSERT INTO platform.member_privileges VALUES ('function', 'set_token_rate(text, boolean, bigint, integer, timestamptz)', 'EXECUTE');
 
 -- tokens: live calls
@@ -23,7 +23,7 @@ CREATE OR REPLACE FUNCTION platform.start_call_session(organization_id uuid, roo
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_start_call_session';
 COMMENT ON FUNCTION platform.start_call_session(uuid, text, text, text, boolean, text, integer, integer, timestamptz) IS
-	'Starts a call, sets the price of its first reserve_minutes aside as far as there is, and returns its session. user_id pays; NULL or anonymous_...: nobody. grace_seconds without a heartbeat: lost; NULL: it sends none. Starts without funds too. Members: for themselves or anonymous, administrators for their organization. Errors: 22023, 42501, 23503 no such organization, 25006.';
+	'Starts a call, sets the price of its first reserve_minutes aside as far as there is, and returns its session. user_id pays; NULL or anonymous_...: nobody. grace_seconds without a heartbeat: lost; NULL: it sends none. Starts without funds too. Members: for themselves or anonymous, administrators for their organization. Errors: 22004, 22023, 42501, 23503 no such organization, 25006.';
 INSERT INTO platform.member_privileges VALUES ('function', 'start_call_session(uuid, text, text, text, boolean, text, integer, integer, timestamptz)', 'EXECUTE');
 
 CREATE OR REPLACE FUNCTION platform.heartbeat_call_session(session uuid, used_turn boolean DEFAULT NULL, at timestamptz DEFAULT NULL,
@@ -32,7 +32,7 @@ CREATE OR REPLACE FUNCTION platform.heartbeat_call_session(session uuid, used_tu
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_heartbeat_call_session';
 COMMENT ON FUNCTION platform.heartbeat_call_session(uuid, boolean, timestamptz) IS
-	'The call lives: burns what is due, renews the reservation, says how long the balance lasts. used_turn from now on; NULL: as before. billing: current, billed, exhausted (shortfall is debt), unbilled, refunded (burned is below zero), deferred, anonymous. verdict: continue, or the call''s on_exhausted. Never raises because of billing. Members: their own calls. Errors: 22023, PT404 no such call, 42501, 25006.';
+	'The call lives: burns what is due, renews the reservation, says how long the balance lasts. used_turn from now on; NULL: as before. billing: current, billed, exhausted (shortfall is debt), unbilled, refunded (burned is below zero), deferred, anonymous. verdict: continue, or the call''s on_exhausted. Never raises because of billing. Members: their own calls. Errors: 22004, 22023, PT404 no such call, 42501, 25006.';
 INSERT INTO platform.member_privileges VALUES ('function', 'heartbeat_call_session(uuid, boolean, timestamptz)', 'EXECUTE');
 
 CREATE OR REPLACE FUNCTION platform.end_call_session(session uuid, at timestamptz DEFAULT NULL,
@@ -41,7 +41,7 @@ CREATE OR REPLACE FUNCTION platform.end_call_session(session uuid, at timestampt
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_end_call_session';
 COMMENT ON FUNCTION platform.end_call_session(uuid, timestamptz) IS
-	'Ends the call: burns the rest, releases the reservation, fills end_time, duration_seconds and credit_cost; an end before what was metered gives the difference back. Again: changes nothing unless at is earlier than the end, answers the same cost. Never raises because of billing. Members: their own calls. Errors: 22023, PT404 no such call, 42501, 25006.';
+	'Ends the call: burns the rest, releases the reservation, fills end_time, duration_seconds and credit_cost; an end before what was metered gives the difference back. Again: changes nothing unless at is earlier than the end, answers the same cost. Never raises because of billing. Members: their own calls. Errors: 22004, 22023, PT404 no such call, 42501, 25006.';
 INSERT INTO platform.member_privileges VALUES ('function', 'end_call_session(uuid, timestamptz)', 'EXECUTE');
 
 CREATE OR REPLACE FUNCTION platform.call_session_status(session uuid,
@@ -50,7 +50,7 @@ CREATE OR REPLACE FUNCTION platform.call_session_status(session uuid,
 LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_call_session_status';
 COMMENT ON FUNCTION platform.call_session_status(uuid) IS
-	'How a call stands, in the columns of heartbeat_call_session(), without being a heartbeat. Members: their own calls. Errors: 22023, PT404 no such call, 42501.';
+	'How a call stands, in the columns of heartbeat_call_session(), without being a heartbeat. Members: their own calls. Errors: 22004, PT404 no such call, 42501.';
 INSERT INTO platform.member_privileges VALUES ('function', 'call_session_status(uuid)', 'EXECUTE');
 
 CREATE OR REPLACE FUNCTION platform.meter_active_sessions("limit" bigint DEFAULT 10000, at timestamptz DEFAULT NULL,
@@ -74,7 +74,7 @@ RETURNS TABLE (session_id uuid, room_id text, caller text, mode text, used_turn 
 LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_list_call_sessions';
 COMMENT ON FUNCTION platform.list_call_sessions(uuid, text, timestamptz, timestamptz, integer) IS
-	'Calls that started in [from, to), newest first; NULL: no bound, any user. caller: who pays. Members: their own, administrators their organization''s. Errors: 42501, 22023.';
+	'Calls that started in [from, to), newest first; NULL: no bound, any user. caller: who pays. Members: their own, administrators their organization''s. Errors: 42501, 22004, 22023.';
 INSERT INTO platform.member_privileges VALUES ('function', 'list_call_sessions(uuid, text, timestamptz, timestamptz, integer)', 'EXECUTE');
 
 CREATE OR REPLACE FUNCTION platform.list_unbilled_usage(organization_id uuid, user_id text DEFAULT NULL,
@@ -84,7 +84,7 @@ RETURNS TABLE (id uuid, caller text, session_id uuid, tokens bigint, mode text, 
 LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_list_unbilled_usage';
 COMMENT ON FUNCTION platform.list_unbilled_usage(uuid, text, boolean, integer) IS
-	'What could not be billed, newest first; NULL: any user. Members: their own, administrators their organization''s. Errors: 42501, 22023.';
+	'What could not be billed, newest first; NULL: any user. Members: their own, administrators their organization''s. Errors: 42501, 22004, 22023.';
 INSERT INTO platform.member_privileges VALUES ('function', 'list_unbilled_usage(uuid, text, boolean, integer)', 'EXECUTE');
 
 -- tokens: presence
@@ -94,7 +94,7 @@ CREATE OR REPLACE FUNCTION platform.heartbeat_presence(organization_id uuid, hos
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_heartbeat_presence';
 COMMENT ON FUNCTION platform.heartbeat_presence(uuid, text, text, boolean, text) IS
-	'The host is there, in this room, to be called or not. room_token NULL: as before. Members: themselves, administrators any host of their organization. Errors: 42501, 22023, 23503 no such organization.';
+	'The host is there, in this room, to be called or not. room_token NULL: as before. Members: themselves, administrators any host of their organization. Errors: 42501, 22004, 22023, 23503 no such organization.';
 INSERT INTO platform.member_privileges VALUES ('function', 'heartbeat_presence(uuid, text, text, boolean, text)', 'EXECUTE');
 
 CREATE OR REPLACE FUNCTION platform.available_hosts(organization_id uuid DEFAULT NULL, max_age interval DEFAULT '2 minutes')
@@ -102,7 +102,7 @@ RETURNS TABLE (host_id text, room_id text, last_seen timestamptz)
 LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_available_hosts';
 COMMENT ON FUNCTION platform.available_hosts(uuid, interval) IS
-	'Hosts that are available and were heard of within max_age, latest first. NULL: the caller''s organization, else the default one. Members: their own. Errors: 42501, 22023.';
+	'Hosts that are available and were heard of within max_age, latest first. NULL: the caller''s organization, else the default one. Members: their own. Errors: 42501, 22004, 22023.';
 INSERT INTO platform.member_privileges VALUES ('function', 'available_hosts(uuid, interval)', 'EXECUTE');
 
 INSERT INTO platform.member_privileges VALUES
@@ -123,7 +123,7 @@ CREATE OR REPLACE FUNCTION platform.burn_tokens(organization_id uuid, user_id te
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_burn_tokens';
 COMMENT ON FUNCTION platform.burn_tokens(uuid, text, bigint, text, boolean, text, text, text) IS
-	'Takes tokens off an account and records it. on_insufficient: reject (all or nothing), partial (what there is), overdraft (all or nothing, down to the overdraft limit). A refusal is an answer: status insufficient or no_account. With a key a repeated call returns the first answer. Members: their own account. Errors: 42501, 22023, PT409 key used with other arguments, 22003, 25006.';
+	'Takes tokens off an account and records it. on_insufficient: reject (all or nothing), partial (what there is), overdraft (all or nothing, down to the overdraft limit). A refusal is an answer: status insufficient or no_account. With a key a repeated call returns the first answer. Members: their own account. Errors: 42501, 22004, 22023, PT409 key used with other arguments, 22003, 25006.';
 INSERT INTO platform.member_privileges VALUES ('function', 'burn_tokens(uuid, text, bigint, text, boolean, text, text, text)', 'EXECUTE');
 
 INSERT INTO platform.member_privileges VALUES
@@ -133,7 +133,8 @@ INSERT INTO platform.member_privileges VALUES
 	('table', 'token_holds', 'SELECT'),
 	('table', 'token_packages', 'SELECT'),
 	('table', 'token_purchases', 'SELECT'),
-	('table', 'low_balance_events', 'SELECT');
+	('table', 'low_balance_events', 'SELECT'),
+	('table', 'token_postings', 'SELECT');
 
 CREATE OR REPLACE FUNCTION platform.check_token_account() RETURNS trigger
 LANGUAGE c VOLATILE PARALLEL UNSAFE
@@ -159,7 +160,7 @@ CREATE OR REPLACE FUNCTION platform.reserve_tokens(organization_id uuid, user_id
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_reserve_tokens';
 COMMENT ON FUNCTION platform.reserve_tokens(uuid, text, bigint, interval, text, text) IS
-	'Sets tokens aside, all or nothing, until capture_tokens(), release_tokens() or expires_at (at most 31 days from now). A refusal is an answer: status insufficient or no_account. With a key a repeated call returns the same hold. Members: their own account. Errors: 42501, 22023, PT409 key used with another amount, 25006.';
+	'Sets tokens aside, all or nothing, until capture_tokens(), release_tokens() or expires_at (at most 31 days from now). A refusal is an answer: status insufficient or no_account. With a key a repeated call returns the same hold. Members: their own account. Errors: 42501, 22004, 22023, PT409 key used with another amount, 25006.';
 INSERT INTO platform.member_privileges VALUES ('function', 'reserve_tokens(uuid, text, bigint, interval, text, text)', 'EXECUTE');
 
 CREATE OR REPLACE FUNCTION platform.capture_tokens(organization_id uuid, hold_id uuid, amount bigint DEFAULT NULL,
@@ -167,14 +168,14 @@ CREATE OR REPLACE FUNCTION platform.capture_tokens(organization_id uuid, hold_id
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_capture_tokens';
 COMMENT ON FUNCTION platform.capture_tokens(uuid, uuid, bigint) IS
-	'Burns tokens of a hold (NULL: all of it) and frees the rest. A repeated call returns the first answer. Members: their own account. Errors: 42501, 22023, PT404 no such hold, PT409 released or captured with another amount, PT410 expired, PT422 amount exceeds it, 25006.';
+	'Burns tokens of a hold (NULL: all of it) and frees the rest. A repeated call returns the first answer. Members: their own account. Errors: 42501, 22004, 22023, PT404 no such hold, PT409 released or captured with another amount, PT410 expired, PT422 amount exceeds it, 25006.';
 INSERT INTO platform.member_privileges VALUES ('function', 'capture_tokens(uuid, uuid, bigint)', 'EXECUTE');
 
 CREATE OR REPLACE FUNCTION platform.release_tokens(organization_id uuid, hold_id uuid) RETURNS boolean
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_release_tokens';
 COMMENT ON FUNCTION platform.release_tokens(uuid, uuid) IS
-	'Frees a hold. True when this call did; false when it was released or has expired before. Members: their own account. Errors: 42501, 22023, PT404 no such hold, PT409 captured, 25006.';
+	'Frees a hold. True when this call did; false when it was released or has expired before. Members: their own account. Errors: 42501, 22004, PT404 no such hold, PT409 captured, 25006.';
 INSERT INTO platform.member_privileges VALUES ('function', 'release_tokens(uuid, uuid)', 'EXECUTE');
 
 CREATE OR REPLACE FUNCTION platform.grant_tokens(organization_id uuid, user_id text, amount bigint, source text DEFAULT 'grant', expires_at timestamptz DEFAULT NULL,
@@ -183,34 +184,34 @@ CREATE OR REPLACE FUNCTION platform.grant_tokens(organization_id uuid, user_id t
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_grant_tokens';
 COMMENT ON FUNCTION platform.grant_tokens(uuid, text, bigint, text, timestamptz, integer, text, text) IS
-	'Gives tokens. Those of a lower priority (0 to 255; purchases have 200) are used first, within one those that expire first; expires_at NULL: never. With a key a repeated call returns the first answer. Operators. Errors: 42501, 22023, PT404 no such account, PT409 key used with other arguments, 22003, 25006.';
+	'Gives tokens. Those of a lower priority (0 to 255; purchases have 200) are used first, within one those that expire first; expires_at NULL: never. With a key a repeated call returns the first answer. Operators. Errors: 42501, 22004, 22023, PT404 no such account, PT409 key used with other arguments, 22003, 25006.';
 
 CREATE OR REPLACE FUNCTION platform.purchase_tokens(organization_id uuid, user_id text, package text, payment_id text, provider text DEFAULT 'stripe',
 	OUT tokens bigint, OUT remaining bigint, OUT entry_id uuid, OUT duplicate boolean)
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_purchase_tokens';
 COMMENT ON FUNCTION platform.purchase_tokens(uuid, text, text, text, text) IS
-	'Credits a payment for a package of token_packages, once: announced again it credits nothing. remaining is the balance now. Operators. Errors: 42501, 22023, PT404 no such account or package, PT409 the payment was credited to another account or for another package, 25006.';
+	'Credits a payment for a package of token_packages, once: announced again it credits nothing. remaining is the balance now. Operators. Errors: 42501, 22004, 22023, PT404 no such account or package, PT409 the payment was credited to another account or for another package, 25006.';
 
 CREATE OR REPLACE FUNCTION platform.expire_tokens(batch integer DEFAULT 1000) RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_expire_tokens';
 COMMENT ON FUNCTION platform.expire_tokens(integer) IS
-	'Writes the entries of grants whose time is over and ends such holds, of at most batch grants and as many holds; returns how many were ended. Tidies only: nothing that is spent from or reported counts them. Operators. Errors: 42501, 22023, 25006.';
+	'Writes the entries of grants whose time is over and ends such holds, of at most batch grants and as many holds; returns how many were ended. Tidies only: nothing that is spent from or reported counts them. Operators. Errors: 42501, 22004, 22023, 25006.';
 
 CREATE OR REPLACE FUNCTION platform.refund_tokens(organization_id uuid, entry_id uuid, amount bigint DEFAULT NULL, idempotency_key text DEFAULT NULL, reason text DEFAULT NULL,
 	OUT refunded bigint, OUT refundable bigint, OUT remaining bigint, OUT refund_id uuid, OUT duplicate boolean)
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_refund_tokens';
 COMMENT ON FUNCTION platform.refund_tokens(uuid, uuid, bigint, text, text) IS
-	'Takes back a burn or capture, or amount tokens of it (NULL: all that is left), to the grants that paid; what returns to one that is over expires. With a key a repeated call changes nothing. Operators. Errors: 42501, 22023, PT404 no such entry, PT422 no burn or amount exceeds what is left, PT409 key used with other arguments, 25006.';
+	'Takes back a burn or capture, or amount tokens of it (NULL: all that is left), to the grants that paid; what returns to one that is over expires. With a key a repeated call changes nothing. Operators. Errors: 42501, 22004, 22023, PT404 no such entry, PT422 no burn or amount exceeds what is left, PT409 key used with other arguments, 25006.';
 
 CREATE OR REPLACE FUNCTION platform.transfer_tokens(organization_id uuid, from_user_id text, to_user_id text, amount bigint, idempotency_key text DEFAULT NULL, reason text DEFAULT NULL,
 	OUT from_remaining bigint, OUT to_remaining bigint, OUT entry_id uuid, OUT duplicate boolean)
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_transfer_tokens';
 COMMENT ON FUNCTION platform.transfer_tokens(uuid, text, text, bigint, text, text) IS
-	'Moves tokens between two accounts of an organization, or raises; expiring tokens keep their expiry. With a key a repeated call moves nothing. Administrators of the organization. Errors: 42501, 22023, PT402 not enough, PT404 no such account, PT409 key used with other arguments, 25006.';
+	'Moves tokens between two accounts of an organization, or raises; expiring tokens keep their expiry. With a key a repeated call moves nothing. Administrators of the organization. Errors: 42501, 22004, 22023, PT402 not enough, PT404 no such account, PT409 key used with other arguments, 25006.';
 INSERT INTO platform.member_privileges VALUES ('function', 'transfer_tokens(uuid, text, text, bigint, text, text)', 'EXECUTE');
 
 CREATE OR REPLACE FUNCTION platform.adjust_tokens(organization_id uuid, user_id text, amount bigint, reason text, idempotency_key text DEFAULT NULL,
@@ -218,21 +219,21 @@ CREATE OR REPLACE FUNCTION platform.adjust_tokens(organization_id uuid, user_id 
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_adjust_tokens';
 COMMENT ON FUNCTION platform.adjust_tokens(uuid, text, bigint, text, text) IS
-	'Corrects a balance by a signed amount, with a reason. Operators. Errors: 42501, 22023, PT402 more than is available, PT404 no such account, PT409 key used with another amount, 22003, 25006.';
+	'Corrects a balance by a signed amount, with a reason. Operators. Errors: 42501, 22004, 22023, PT402 more than is available, PT404 no such account, PT409 key used with another amount, 22003, 25006.';
 
 CREATE OR REPLACE FUNCTION platform.token_balance(organization_id uuid, user_id text,
 	OUT balance bigint, OUT held bigint, OUT expired bigint, OUT available bigint, OUT overdraft_limit bigint, OUT overage bigint)
 LANGUAGE c STABLE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'platform_token_balance';
 COMMENT ON FUNCTION platform.token_balance(uuid, text) IS
-	'What an account has: the sum of its entries, what of it is held, what belongs to grants whose time is over, and what is left to spend. NULLs without such an account. Members: their own account. Errors: 42501, 22023.';
+	'What an account has: the sum of its entries, what of it is held, what belongs to grants whose time is over, and what is left to spend. NULLs without such an account. Members: their own account. Errors: 42501, 22004, 22023.';
 INSERT INTO platform.member_privileges VALUES ('function', 'token_balance(uuid, text)', 'EXECUTE');
 
 CREATE OR REPLACE FUNCTION platform.token_balance_at(organization_id uuid, user_id text, at timestamptz) RETURNS bigint
 LANGUAGE c STABLE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'platform_token_balance_at';
 COMMENT ON FUNCTION platform.token_balance_at(uuid, text, timestamptz) IS
-	'An account''s balance at a moment, after all entries up to it; 0 before the first, NULL without such an account. Members: their own account. Errors: 42501, 22023.';
+	'An account''s balance at a moment, after all entries up to it; 0 before the first, NULL without such an account. Members: their own account. Errors: 42501, 22004, 22023.';
 INSERT INTO platform.member_privileges VALUES ('function', 'token_balance_at(uuid, text, timestamptz)', 'EXECUTE');
 
 CREATE OR REPLACE FUNCTION platform.token_statement(organization_id uuid, user_id text, "from" timestamptz DEFAULT NULL, "to" timestamptz DEFAULT NULL)
@@ -241,7 +242,7 @@ RETURNS TABLE (version bigint, "timestamp" timestamptz, kind text, amount bigint
 LANGUAGE c STABLE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'platform_token_statement';
 COMMENT ON FUNCTION platform.token_statement(uuid, text, timestamptz, timestamptz) IS
-	'An account''s entries from a moment on and before another (NULL: all), in their order, each with the balance after it. Members: their own account. Errors: 42501, 22023.';
+	'An account''s entries from a moment on and before another (NULL: all), in their order, each with the balance after it. Members: their own account. Errors: 42501, 22004, 22023.';
 INSERT INTO platform.member_privileges VALUES ('function', 'token_statement(uuid, text, timestamptz, timestamptz)', 'EXECUTE');
 
 CREATE OR REPLACE FUNCTION platform.open_token_grants(organization_id uuid, user_id text)
@@ -249,14 +250,14 @@ RETURNS TABLE (number bigint, remaining bigint, expires_at timestamptz, priority
 LANGUAGE c STABLE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'platform_open_token_grants';
 COMMENT ON FUNCTION platform.open_token_grants(uuid, text) IS
-	'What a balance consists of, in the order of use: a row a grant with tokens left, and one without number for all of a priority that never expire. expired: over, and only what holds need is still there. Members: their own account. Errors: 42501, 22023.';
+	'What a balance consists of, in the order of use: a row a grant with tokens left, and one without number for all of a priority that never expire. expired: over, and only what holds need is still there. Members: their own account. Errors: 42501, 22004, 22023.';
 INSERT INTO platform.member_privileges VALUES ('function', 'open_token_grants(uuid, text)', 'EXECUTE');
 
 CREATE OR REPLACE FUNCTION platform.set_low_balance_thresholds(organization_id uuid, user_id text, thresholds bigint[]) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_set_low_balance_thresholds';
 COMMENT ON FUNCTION platform.set_low_balance_thresholds(uuid, text, bigint[]) IS
-	'Up to eight balances: each fall to one of them or below is told by a row of low_balance_events, once until the balance is above it again. NULL: none. Members: their own account. Errors: 42501, 22023, PT404 no such account, 25006.';
+	'Up to eight balances: each fall to one of them or below is told by a row of low_balance_events, once until the balance is above it again. NULL: none. Members: their own account. Errors: 42501, 22004, 22023, PT404 no such account, 25006.';
 INSERT INTO platform.member_privileges VALUES ('function', 'set_low_balance_thresholds(uuid, text, bigint[])', 'EXECUTE');
 
 CREATE OR REPLACE FUNCTION platform.verify_token_accounts(for_organization_id uuid DEFAULT NULL)
@@ -281,7 +282,7 @@ WITH account AS (
 	SELECT h.organization_id, h.user_id, pg_catalog.sum(h.amount) AS amount FROM (
 		SELECT t.organization_id, t.user_id, t.amount FROM platform.token_holds t WHERE t.status = 'open'
 		UNION ALL
-		SELECT s.organization_id, s.user_id, s.reserved FROM platform.call_sessions s WHERE s.reserved > 0
+		SELECT s.organization_id, s.user_id, s.reserved FROM platform.call_sessions s WHERE s.status = 'live' AND s.reserved > 0
 	) AS h GROUP BY h.organization_id, h.user_id
 ), open_grant AS (
 	SELECT a.organization_id, a.user_id, a.open_grants[i] AS number, a.open_grants[i + 1] AS remaining
@@ -306,6 +307,9 @@ FROM account a LEFT JOIN held h USING (organization_id, user_id) WHERE a.held <>
 UNION ALL
 SELECT a.organization_id, a.user_id, 'limit', - a.overdraft_limit::numeric - a.overage, a.tokens_remaining::numeric - a.held
 FROM account a WHERE a.tokens_remaining::numeric - a.held < - a.overdraft_limit::numeric - a.overage OR a.held < 0
+UNION ALL
+SELECT a.organization_id, a.user_id, 'overage', GREATEST(0, - a.overdraft_limit::numeric - a.tokens_remaining + a.held), a.overage
+FROM account a WHERE a.overage > GREATEST(0, - a.overdraft_limit::numeric - a.tokens_remaining + a.held)
 UNION ALL
 SELECT organization_id, user_id, 'open grant', coalesce(p.remaining, 0), coalesce(o.remaining, 0)
 FROM open_grant o FULL JOIN portion p USING (organization_id, user_id, number)

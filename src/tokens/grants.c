@@ -14,6 +14,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "core/argument.h"
 #include "core/commit.h"
 #include "core/error.h"
 #include "core/identity.h"
@@ -118,6 +119,10 @@ platform_grant_body(Ledger *ledger, void *arg)
 		grant->remaining = found.balance_after;
 		return;
 	}
+	if (grant->must_last && grant->expires_at <= account->now)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("expires_at must be in the future")));
 	grant->number = account->version + 1;
 	platform_account_give(account, grant->amount, grant->number, grant->expires_at,
 						  grant->priority, &portions);
@@ -187,25 +192,10 @@ give(const pg_uuid_t *organization, text *user_id, TokenGrant *grant)
 	platform_commit_unlock_early();
 }
 
-static TimestampTz
-expiry_argument(FunctionCallInfo fcinfo, int argument)
-{
-	TimestampTz expires_at;
-
-	if (PG_ARGISNULL(argument))
-		return LEDGER_NO_EXPIRY;
-	expires_at = PG_GETARG_TIMESTAMPTZ(argument);
-	if (expires_at <= GetCurrentTimestamp())
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("expires_at must be in the future")));
-	return expires_at;
-}
-
 static int
 priority_argument(FunctionCallInfo fcinfo, int argument)
 {
-	platform_tokens_not_null(fcinfo, argument, "priority");
+	platform_require_argument(fcinfo, argument, "priority");
 	if (PG_GETARG_INT32(argument) < 0 || PG_GETARG_INT32(argument) > 255)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -217,7 +207,7 @@ priority_argument(FunctionCallInfo fcinfo, int argument)
 static char *
 name_argument(FunctionCallInfo fcinfo, int argument, const char *name)
 {
-	platform_tokens_not_null(fcinfo, argument, name);
+	platform_require_argument(fcinfo, argument, name);
 	return platform_tokens_name(PG_GETARG_TEXT_PP(argument), name, 63);
 }
 
@@ -231,7 +221,7 @@ name_argument(FunctionCallInfo fcinfo, int argument, const char *name)
  * Gives tokens. Those of a lower priority (0 to 255) are used first, within one
  * those that expire first; purchases have 200. expires_at NULL: never. With a
  * key a repeated call returns the first answer. Operators. Errors: 42501;
- * 22023; PT404 no such account; PT409 key used with other arguments; 22003;
+ * 22004; 22023; PT404 no such account; PT409 key used with other arguments; 22003;
  * 25006.
  */
 Datum
@@ -245,7 +235,9 @@ platform_grant_tokens(PG_FUNCTION_ARGS)
 	bool		nulls[4] = {false};
 
 	grant.source = name_argument(fcinfo, 3, "source");
-	grant.expires_at = LEDGER_NO_EXPIRY;
+	grant.expires_at = PG_ARGISNULL(4) ? LEDGER_NO_EXPIRY : PG_GETARG_TIMESTAMPTZ(4);
+	/* Of a new grant: a repeated call may come after the end of what it gave. */
+	grant.must_last = true;
 	grant.priority = priority_argument(fcinfo, 5);
 	grant.key = platform_tokens_key(fcinfo, 6);
 	grant.reason = platform_tokens_text(fcinfo, 7);
@@ -253,14 +245,9 @@ platform_grant_tokens(PG_FUNCTION_ARGS)
 	platform_require_operator("grant tokens");
 
 	numbers[0] = grant.amount;
-	numbers[1] = PG_ARGISNULL(4) ? LEDGER_NO_EXPIRY : PG_GETARG_TIMESTAMPTZ(4);
+	numbers[1] = grant.expires_at;
 	numbers[2] = grant.priority;
 	grant.fingerprint = platform_tokens_fingerprint(numbers, 3, PG_GETARG_TEXT_PP(3));
-	/* A repeated call may come after the end of what it gave. */
-	if (grant.key == NULL || numbers[1] > GetCurrentTimestamp())
-		grant.expires_at = expiry_argument(fcinfo, 4);
-	else
-		grant.expires_at = numbers[1];
 	give(organization, user_id, &grant);
 
 	values[0] = Int64GetDatum(grant.amount);
@@ -365,7 +352,20 @@ record_purchase(const Purchase *purchase)
 	platform_query_end();
 }
 
-/* Credits; the payment is the key, so that a racer finds it under the account's lock. */
+/* The payment is the key: no two of them may make the same. */
+static text *
+provider_argument(FunctionCallInfo fcinfo, int argument)
+{
+	char	   *provider = name_argument(fcinfo, argument, "provider");
+
+	if (strchr(provider, '/') != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("provider must not contain a slash")));
+	return cstring_to_text(provider);
+}
+
+/* Credits; with the payment as key a racer finds it under the account's lock. */
 static void
 credit(Purchase *purchase, TokenGrant *grant)
 {
@@ -376,7 +376,7 @@ credit(Purchase *purchase, TokenGrant *grant)
 		GetCurrentTimestamp() + purchase->valid_days * USECS_PER_DAY;
 	grant->source = "purchase";
 	grant->payment_id = purchase->payment_id;
-	grant->key = cstring_to_text(psprintf("purchase %s %s", text_to_cstring(purchase->provider),
+	grant->key = cstring_to_text(psprintf("purchase %s/%s", text_to_cstring(purchase->provider),
 										  text_to_cstring(purchase->payment_id)));
 	grant->fingerprint = platform_tokens_fingerprint(NULL, 0, purchase->package);
 	give(purchase->organization, purchase->user_id, grant);
@@ -394,8 +394,8 @@ credit(Purchase *purchase, TokenGrant *grant)
  * Credits a payment for a package of token_packages, in one step with the
  * record in token_purchases. A payment that is announced again credits nothing
  * and returns the first answer, but for remaining, which is what there is now.
- * Operators. Errors: 42501; 22023; PT404 no such account or package; PT409 the
- * payment was credited to another account or for another package; 25006.
+ * Operators. Errors: 42501; 22004; 22023; PT404 no such account or package;
+ * PT409 the payment was credited to another account or for another package; 25006.
  */
 Datum
 platform_purchase_tokens(PG_FUNCTION_ARGS)
@@ -408,10 +408,10 @@ platform_purchase_tokens(PG_FUNCTION_ARGS)
 
 	purchase.user_id = platform_tokens_user(fcinfo, 1);
 	purchase.package = cstring_to_text(name_argument(fcinfo, 2, "package"));
-	platform_tokens_not_null(fcinfo, 3, "payment_id");
+	platform_require_argument(fcinfo, 3, "payment_id");
 	purchase.payment_id = PG_GETARG_TEXT_PP(3);
 	platform_tokens_name(purchase.payment_id, "payment_id", 180);
-	purchase.provider = cstring_to_text(name_argument(fcinfo, 4, "provider"));
+	purchase.provider = provider_argument(fcinfo, 4);
 	platform_require_module(&platform_tokens_module);
 	platform_require_operator("credit a purchase of tokens");
 
@@ -472,7 +472,7 @@ expire_body(Ledger *ledger, void *arg)
  * Writes the entries of grants whose time is over and ends such holds, of at
  * most batch grants and as many holds; returns how many were ended, 0 when
  * there is nothing left to do. Tidies only: no balance that is spent from or
- * reported counts them. Operators. Errors: 42501; 22023; 25006.
+ * reported counts them. Operators. Errors: 42501; 22004; 22023; 25006.
  */
 Datum
 platform_expire_tokens(PG_FUNCTION_ARGS)
@@ -486,7 +486,8 @@ platform_expire_tokens(PG_FUNCTION_ARGS)
 
 	platform_require_module(&platform_tokens_module);
 	platform_require_operator("expire tokens");
-	if (PG_ARGISNULL(0) || PG_GETARG_INT32(0) < 1)
+	platform_require_argument(fcinfo, 0, "batch");
+	if (PG_GETARG_INT32(0) < 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("batch must be greater than zero")));

@@ -6,7 +6,8 @@
  * being spent, and keeps what it needs from expiring. Its row is changed under
  * the lock of the account's row, so that it ends once. The reservations of
  * live calls stand in the calls' rows, which are locked before the account: the
- * ones found locked are left for the next time.
+ * ones found locked are left for the next time. What a call could not give back when
+ * it ended becomes a hold, and ends like one.
  */
 #include "core/platform.h"
 
@@ -14,6 +15,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "core/argument.h"
 #include "core/commit.h"
 #include "core/error.h"
 #include "core/query.h"
@@ -116,7 +118,8 @@ settle_holds(LedgerAccount *account)
 	account->held_until = platform_row_timestamptz_or(0, 1, LEDGER_NO_EXPIRY);
 	platform_query_end();
 
-	platform_account_hold(account, -over, account->held_until);
+	/* Less than that was held when somebody has written to these tables: that is over too. */
+	platform_account_hold(account, -Min(over, account->held), account->held_until);
 }
 
 bool
@@ -202,6 +205,7 @@ reserve_body(Ledger *ledger, void *arg)
 	reserve->available = platform_account_available(account);
 }
 
+/* The hold's row. */
 static void
 record_hold(const pg_uuid_t *organization, text *user_id, Reserve *reserve)
 {
@@ -224,22 +228,18 @@ record_hold(const pg_uuid_t *organization, text *user_id, Reserve *reserve)
 	platform_query_end();
 }
 
-static int64
-ttl_argument(FunctionCallInfo fcinfo, int argument)
+void
+platform_hold_instead(const pg_uuid_t *organization, text *user_id, int64 amount,
+					  TimestampTz until)
 {
-	Interval   *ttl;
-	int64		result = 0;
+	Reserve		reserve = {
+		.amount = amount,
+		.reason = cstring_to_text("reservation of a call that has ended"),
+		.created_at = GetCurrentTimestamp(),
+		.expires_at = until
+	};
 
-	platform_tokens_not_null(fcinfo, argument, "ttl");
-	ttl = PG_GETARG_INTERVAL_P(argument);
-	if (ttl->month == 0 && abs(ttl->day) <= HOLD_DAYS_MAX &&
-		ttl->time <= HOLD_DAYS_MAX * USECS_PER_DAY && ttl->time >= -HOLD_DAYS_MAX * USECS_PER_DAY)
-		result = ttl->day * USECS_PER_DAY + ttl->time;
-	if (result <= 0 || result > HOLD_DAYS_MAX * USECS_PER_DAY)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("ttl must be greater than zero and at most %d days", HOLD_DAYS_MAX)));
-	return result;
+	record_hold(organization, user_id, &reserve);
 }
 
 /*
@@ -252,8 +252,8 @@ ttl_argument(FunctionCallInfo fcinfo, int argument)
  * Sets amount tokens aside, all or nothing, until capture_tokens(),
  * release_tokens() or expires_at, at most 31 days from now. A refusal is an
  * answer: status insufficient or no_account. With a key a repeated call returns
- * the same hold. Members for their own account. Errors: 42501; 22023; PT409
- * the key was used with another amount; 25006.
+ * the same hold. Members for their own account. Errors: 42501; 22004; 22023;
+ * PT409 the key was used with another amount; 25006.
  */
 Datum
 platform_reserve_tokens(PG_FUNCTION_ARGS)
@@ -266,7 +266,7 @@ platform_reserve_tokens(PG_FUNCTION_ARGS)
 	Datum		values[7];
 	bool		nulls[7] = {false};
 
-	reserve.ttl = ttl_argument(fcinfo, 3);
+	reserve.ttl = platform_require_interval(fcinfo, 3, "ttl", false, HOLD_DAYS_MAX);
 	reserve.key = platform_tokens_key(fcinfo, 4);
 	reserve.reason = platform_tokens_text(fcinfo, 5);
 	platform_require_module(&platform_tokens_module);
@@ -436,8 +436,8 @@ capture_body(Ledger *ledger, void *arg)
  *
  * Burns amount tokens of a hold, NULL: all of it, and frees the rest. A
  * repeated call returns the first answer. Members for their own account.
- * Errors: 42501; 22023; PT404 no such hold; PT409 it was released, or captured
- * with another amount; PT410 it has expired; PT422 amount exceeds it; 25006.
+ * Errors: 42501; 22004; 22023; PT404 no such hold; PT409 it was released, or
+ * captured with another amount; PT410 it has expired; PT422 amount exceeds it; 25006.
  */
 Datum
 platform_capture_tokens(PG_FUNCTION_ARGS)
@@ -448,7 +448,7 @@ platform_capture_tokens(PG_FUNCTION_ARGS)
 	bool		nulls[5] = {false};
 
 	hold.organization = *platform_tokens_organization(fcinfo, 0);
-	platform_tokens_not_null(fcinfo, 1, "hold_id");
+	platform_require_argument(fcinfo, 1, "hold_id");
 	hold.id = *PG_GETARG_UUID_P(1);
 	hold.capture = PG_ARGISNULL(2) ? 0 : platform_tokens_amount(fcinfo, 2);
 	platform_require_module(&platform_tokens_module);
@@ -496,7 +496,7 @@ release_body(Ledger *ledger, void *arg)
  * platform.release_tokens(organization_id uuid, hold_id uuid) RETURNS boolean
  *
  * Frees a hold. True when this call did; false when it was released or has
- * expired before. Members for their own account. Errors: 42501; 22023; PT404 no
+ * expired before. Members for their own account. Errors: 42501; 22004; PT404 no
  * such hold; PT409 it was captured; 25006.
  */
 Datum
@@ -506,7 +506,7 @@ platform_release_tokens(PG_FUNCTION_ARGS)
 	Ledger		ledger;
 
 	hold.organization = *platform_tokens_organization(fcinfo, 0);
-	platform_tokens_not_null(fcinfo, 1, "hold_id");
+	platform_require_argument(fcinfo, 1, "hold_id");
 	hold.id = *PG_GETARG_UUID_P(1);
 	platform_require_module(&platform_tokens_module);
 	platform_tokens_require_organization(&hold.organization);

@@ -12,7 +12,8 @@
  * call may take its reservation back (release) and make a new one (reserve) in
  * the same step. Whoever passes release must hold the session's row locked: the
  * ledger itself sets reserved to 0 in rows whose time is over, and skips those
- * that are locked. A call that is not live has nothing reserved.
+ * that are locked. A call that is not live has nothing reserved: what it could not
+ * give back has become a hold.
  *
  * Order of locks: the call's row, then accounts in the order of (organization,
  * user id, by bytes), then anything else.
@@ -102,6 +103,13 @@ typedef struct TokenTakeBack
 } TokenTakeBack;
 
 extern int64 platform_ledger_take_back(const TokenTakeBack *back);
+
+/*
+ * A hold instead of a call's reservation, of the same amount and time: for a call
+ * that ends while its account cannot be changed. Held of the account stays as it is.
+ */
+extern void platform_hold_instead(const pg_uuid_t *organization, text *user_id, int64 amount,
+								  TimestampTz until);
 
 /* What an account has now, seen from any isolation level; false: no account. */
 typedef struct TokenBalance

@@ -106,6 +106,7 @@ claim_call(PlatformRow *row, MeterPart *part, MeterCall *item)
 	CallSession *call = &item->call;
 	TimestampTz through = part->at;
 	int64		excess = 0;
+	int64		left = 0;
 	PlatformRowResult result;
 
 	platform_call_load(row, call);
@@ -133,10 +134,17 @@ claim_call(PlatformRow *row, MeterPart *part, MeterCall *item)
 	item->burns = part->error == NULL && platform_call_needs_account(call, &item->charge);
 	if (item->burns)
 		item->before = platform_call_begin_reserve(call, through);
+	else if (call->state != CALL_LIVE)
+	{
+		left = call->user_id != NULL ? call->reserved : 0;
+		call->reserved = 0;
+	}
 	platform_call_store(row, call);
 	result = excess > 0 ? platform_row_update_locked(row) : platform_row_update(row);
 	if (result != ROW_DONE)
 		part->sum.skipped++;
+	else if (left > 0)
+		platform_hold_instead(&call->organization, call->user_id, left, call->reserved_until);
 	return result == ROW_DONE;
 }
 

@@ -68,7 +68,7 @@ static PlatformQuery select_unbilled =
 static void
 presence_text(FunctionCallInfo fcinfo, int argument, const char *name)
 {
-	platform_tokens_not_null(fcinfo, argument, name);
+	platform_require_argument(fcinfo, argument, name);
 	platform_tokens_require_length(PG_GETARG_TEXT_PP(argument), name);
 }
 
@@ -79,7 +79,7 @@ presence_text(FunctionCallInfo fcinfo, int argument, const char *name)
  *
  * The host is there: in this room, and to be called or not. A room_token of NULL
  * leaves what was. Members: themselves, as administrators any host of their
- * organization. Errors: 42501; 22023 NULL, or texts that are not 1 to 255
+ * organization. Errors: 42501; 22004; 22023 texts that are not 1 to 255
  * characters; 23503 no such organization.
  */
 Datum
@@ -89,10 +89,10 @@ platform_heartbeat_presence(PG_FUNCTION_ARGS)
 	bool		nulls[5] = {false};
 
 	platform_require_module(&platform_tokens_module);
-	platform_tokens_not_null(fcinfo, 0, "organization_id");
+	platform_require_argument(fcinfo, 0, "organization_id");
 	presence_text(fcinfo, 1, "host_id");
 	presence_text(fcinfo, 2, "room_id");
-	platform_tokens_not_null(fcinfo, 3, "is_available");
+	platform_require_argument(fcinfo, 3, "is_available");
 	platform_require_organization(PG_GETARG_UUID_P(0));
 	if (!platform_tokens_is_own(PG_GETARG_TEXT_PP(1)))
 		ereport(ERROR,
@@ -117,7 +117,7 @@ platform_heartbeat_presence(PG_FUNCTION_ARGS)
  *
  * The hosts that are available and have sent a heartbeat within max_age, the
  * latest first. NULL: the caller's organization, else the default one. Members:
- * their own. Errors: 42501; 22023 max_age NULL or below zero.
+ * their own. Errors: 42501; 22004; 22023 max_age below zero.
  */
 Datum
 platform_available_hosts(PG_FUNCTION_ARGS)
@@ -131,7 +131,7 @@ platform_available_hosts(PG_FUNCTION_ARGS)
 	if (organization == NULL)
 		organization = &platform_nil_uuid;
 	platform_require_organization(organization);
-	platform_tokens_not_null(fcinfo, 1, "max_age");
+	platform_require_argument(fcinfo, 1, "max_age");
 	values[0] = UUIDPGetDatum(organization);
 	values[1] = PG_GETARG_DATUM(1);
 	if (DatumGetInt32(DirectFunctionCall2(interval_cmp, values[1],
@@ -143,7 +143,7 @@ platform_available_hosts(PG_FUNCTION_ARGS)
 static int32
 list_limit(FunctionCallInfo fcinfo, int argument)
 {
-	platform_tokens_not_null(fcinfo, argument, "limit");
+	platform_require_argument(fcinfo, argument, "limit");
 	if (PG_GETARG_INT32(argument) < 1 || PG_GETARG_INT32(argument) > LIST_MAX)
 		platform_bad_argument(psprintf("limit must be between 1 and %d", LIST_MAX));
 	return PG_GETARG_INT32(argument);
@@ -158,7 +158,7 @@ list_limit(FunctionCallInfo fcinfo, int argument)
  *					   duration_seconds bigint, charged bigint)
  *
  * Calls that started in [from, to), the newest first. Members see their own, as
- * administrators those of their organization. Errors: 42501; 22023 NULL or a
+ * administrators those of their organization. Errors: 42501; 22004; 22023 a
  * limit outside 1 .. 100000.
  */
 Datum
@@ -168,7 +168,7 @@ platform_list_call_sessions(PG_FUNCTION_ARGS)
 	bool		nulls[5] = {false};
 
 	platform_require_module(&platform_tokens_module);
-	platform_tokens_not_null(fcinfo, 0, "organization_id");
+	platform_require_argument(fcinfo, 0, "organization_id");
 	platform_require_organization(PG_GETARG_UUID_P(0));
 	for (int i = 0; i < 4; i++)
 	{
@@ -187,7 +187,7 @@ platform_list_call_sessions(PG_FUNCTION_ARGS)
  *					   created_at timestamptz, settled_at timestamptz)
  *
  * What could not be billed, the newest first. Members see their own, as
- * administrators those of their organization. Errors: 42501; 22023 NULL or a
+ * administrators those of their organization. Errors: 42501; 22004; 22023 a
  * limit outside 1 .. 100000.
  */
 Datum
@@ -197,8 +197,8 @@ platform_list_unbilled_usage(PG_FUNCTION_ARGS)
 	bool		nulls[4] = {false};
 
 	platform_require_module(&platform_tokens_module);
-	platform_tokens_not_null(fcinfo, 0, "organization_id");
-	platform_tokens_not_null(fcinfo, 2, "include_settled");
+	platform_require_argument(fcinfo, 0, "organization_id");
+	platform_require_argument(fcinfo, 2, "include_settled");
 	platform_require_organization(PG_GETARG_UUID_P(0));
 	for (int i = 0; i < 3; i++)
 	{

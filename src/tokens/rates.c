@@ -14,6 +14,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "core/argument.h"
 #include "core/cache.h"
 #include "core/error.h"
 #include "core/identity.h"
@@ -231,7 +232,7 @@ require_future(FunctionCallInfo fcinfo, int argument)
  * Adds a version of a rate and returns its id. rounding is the seconds of
  * which every started one counts: 60, 6 or 1. It prices calls that start at
  * valid_from or later (NULL: now); calls in progress keep theirs. Operators and
- * the platform's staff. Errors: 42501; 22023 NULL, unknown mode, tokens outside
+ * the platform's staff. Errors: 42501; 22004; 22023 unknown mode, tokens outside
  * 0 .. 1,000,000, rounding, a past valid_from; 23505 another rate begins then.
  */
 Datum
@@ -247,10 +248,10 @@ platform_set_token_rate(PG_FUNCTION_ARGS)
 	if (!platform_is_platform_staff())
 		platform_require_operator("set token rates");
 	platform_require_module(&platform_tokens_module);
-	platform_tokens_not_null(fcinfo, 0, "mode");
-	platform_tokens_not_null(fcinfo, 1, "used_turn");
-	platform_tokens_not_null(fcinfo, 2, "tokens_per_minute");
-	platform_tokens_not_null(fcinfo, 3, "rounding");
+	platform_require_argument(fcinfo, 0, "mode");
+	platform_require_argument(fcinfo, 1, "used_turn");
+	platform_require_argument(fcinfo, 2, "tokens_per_minute");
+	platform_require_argument(fcinfo, 3, "rounding");
 	price = PG_GETARG_INT64(2);
 	rounding = PG_GETARG_INT32(3);
 	if (price < 0 || price > TOKEN_RATE_MAX)

@@ -22,7 +22,7 @@ static PlatformQuery find_differences =
 	PLATFORM_QUERY(QUERY_READ | QUERY_LATEST,
 				   "SELECT DISTINCT organization_id, user_id COLLATE pg_catalog.\"C\""
 				   " FROM platform.verify_token_accounts($1) WHERE problem IN"
-				   " ('balance', 'version', 'held', 'open grant', 'limit')"
+				   " ('balance', 'version', 'held', 'open grant', 'limit', 'overage')"
 				   " ORDER BY 1, 2",
 				   UUIDOID);
 

@@ -14,6 +14,7 @@
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 
+#include "core/argument.h"
 #include "core/commit.h"
 #include "core/error.h"
 #include "core/identity.h"
@@ -282,8 +283,8 @@ read_original(Ledger *ledger, Refund *refund)
  * Takes back a burn or a capture, or amount tokens of it; NULL: all that is
  * left of it, which may be 0. refundable is what remains. Tokens return to the
  * grants that paid, and expire if those are over. With a key a repeated call
- * changes nothing. Operators. Errors: 42501; 22023; PT404 no such entry; PT422
- * it is no burn, or amount exceeds what is left; PT409 the key was used with
+ * changes nothing. Operators. Errors: 42501; 22004; 22023; PT404 no such entry;
+ * PT422 it is no burn, or amount exceeds what is left; PT409 the key was used with
  * other arguments; 25006.
  */
 Datum
@@ -295,7 +296,7 @@ platform_refund_tokens(PG_FUNCTION_ARGS)
 	Datum		values[5];
 	bool		nulls[5] = {false};
 
-	platform_tokens_not_null(fcinfo, 1, "entry_id");
+	platform_require_argument(fcinfo, 1, "entry_id");
 	refund.original = *PG_GETARG_UUID_P(1);
 	refund.amount = PG_ARGISNULL(2) ? 0 : platform_tokens_amount(fcinfo, 2);
 	refund.key = platform_tokens_key(fcinfo, 3);

@@ -152,7 +152,7 @@ account_arguments(FunctionCallInfo fcinfo, pg_uuid_t **organization, text **user
  *
  * What an account has: the sum of its entries, what of it is held, what belongs
  * to grants whose time is over, and what is left to spend. All NULL without
- * such an account. Members for their own account. Errors: 42501; 22023.
+ * such an account. Members for their own account. Errors: 42501; 22004; 22023.
  */
 Datum
 platform_token_balance(PG_FUNCTION_ARGS)
@@ -220,7 +220,7 @@ entries_until(const pg_uuid_t *organization, text *user_id, int64 newest, Timest
  *
  * The account's balance at a moment: after all entries up to it. 0 before the
  * first, NULL without such an account or for NULL. Members for their own
- * account. Errors: 42501; 22023.
+ * account. Errors: 42501; 22004; 22023.
  */
 Datum
 platform_token_balance_at(PG_FUNCTION_ARGS)
@@ -283,7 +283,7 @@ put_entries(ReturnSetInfo *result, const pg_uuid_t *organization, text *user_id,
  * The account's entries from a moment on and before another, in their order,
  * each with the balance after it; NULL: from the first, to the last. No row
  * without such an account. Members for their own account. Errors: 42501;
- * 22023.
+ * 22004; 22023.
  */
 Datum
 platform_token_statement(PG_FUNCTION_ARGS)
@@ -341,7 +341,7 @@ put_grant(ReturnSetInfo *result, int64 number, int64 remaining, TimestampTz expi
  * priority that never expire. expired: its time is over, and only what holds
  * need of it is still there. The rows add up to the balance, which is below
  * zero when the account owes. Members for their own account. Errors: 42501;
- * 22023.
+ * 22004; 22023.
  */
 Datum
 platform_open_token_grants(PG_FUNCTION_ARGS)

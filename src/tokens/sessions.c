@@ -428,7 +428,7 @@ static void
 read_session(FunctionCallInfo fcinfo, ReportKind kind, Report *report)
 {
 	memset(report, 0, sizeof(Report));
-	platform_tokens_not_null(fcinfo, 0, "session");
+	platform_require_argument(fcinfo, 0, "session");
 	report->kind = kind;
 	report->id = *PG_GETARG_UUID_P(0);
 	report->at = DT_NOBEGIN;
@@ -455,7 +455,7 @@ read_session(FunctionCallInfo fcinfo, ReportKind kind, Report *report)
  *
  * Never raises because of billing. at is for operators: a report that arrives
  * late. Members: calls of their own, anonymous ones of their organization, as
- * administrators all of it. Errors: 22023 NULL or a future at; PT404 no such
+ * administrators all of it. Errors: 22004; 22023 a future at; PT404 no such
  * call; 42501; 25006.
  */
 Datum
@@ -566,7 +566,7 @@ check_policy(text *policy)
  * call starts also when there is nothing, or no account. Without a heartbeat for
  * grace_seconds (1 to 86400) the call is lost; NULL: it sends none. at is for
  * operators. Members: for themselves or anonymous, administrators for any user,
- * of their organization. Errors: 22023 NULL or bad argument; 42501; 23503 no
+ * of their organization. Errors: 22004; 22023 bad argument; 42501; 23503 no
  * such organization; 25006.
  */
 Datum
@@ -584,7 +584,7 @@ platform_start_call_session(PG_FUNCTION_ARGS)
 
 	for (int i = 0; i < lengthof(names); i++)
 		if (names[i] != NULL)
-			platform_tokens_not_null(fcinfo, i, names[i]);
+			platform_require_argument(fcinfo, i, names[i]);
 	organization = PG_GETARG_UUID_P(0);
 	platform_require_module(&platform_tokens_module);
 	platform_require_organization(organization);

@@ -8,6 +8,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
+#include "core/argument.h"
 #include "core/error.h"
 #include "core/identity.h"
 #include "tokens/tokens.h"
@@ -23,19 +24,10 @@ platform_tokens_init(void)
 	platform_calls_init();
 }
 
-void
-platform_tokens_not_null(FunctionCallInfo fcinfo, int argument, const char *name)
-{
-	if (PG_ARGISNULL(argument))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must not be null", name)));
-}
-
 pg_uuid_t *
 platform_tokens_organization(FunctionCallInfo fcinfo, int argument)
 {
-	platform_tokens_not_null(fcinfo, argument, "organization_id");
+	platform_require_argument(fcinfo, argument, "organization_id");
 	return PG_GETARG_UUID_P(argument);
 }
 
@@ -76,7 +68,7 @@ platform_tokens_user(FunctionCallInfo fcinfo, int argument)
 {
 	text	   *user_id;
 
-	platform_tokens_not_null(fcinfo, argument, "user_id");
+	platform_require_argument(fcinfo, argument, "user_id");
 	user_id = PG_GETARG_TEXT_PP(argument);
 	platform_tokens_require_length(user_id, "user_id");
 	return user_id;
@@ -85,7 +77,7 @@ platform_tokens_user(FunctionCallInfo fcinfo, int argument)
 int64
 platform_tokens_amount(FunctionCallInfo fcinfo, int argument)
 {
-	platform_tokens_not_null(fcinfo, argument, "amount");
+	platform_require_argument(fcinfo, argument, "amount");
 	if (PG_GETARG_INT64(argument) <= 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

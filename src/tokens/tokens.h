@@ -35,10 +35,9 @@ extern void platform_ledger_init(void);
 extern void platform_calls_init(void);
 
 /*
- * Arguments. 22023 for a NULL, an amount below 1, a key that is empty or longer
- * than 255 characters, a user id that is empty or longer than that.
+ * Arguments. 22004 for a NULL; 22023 for an amount below 1, a key that is empty or
+ * longer than 255 characters, a user id that is empty or longer than that.
  */
-extern void platform_tokens_not_null(FunctionCallInfo fcinfo, int argument, const char *name);
 extern pg_uuid_t *platform_tokens_organization(FunctionCallInfo fcinfo, int argument);
 extern text *platform_tokens_user(FunctionCallInfo fcinfo, int argument);
 extern int64 platform_tokens_amount(FunctionCallInfo fcinfo, int argument);

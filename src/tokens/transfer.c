@@ -8,6 +8,7 @@
  */
 #include "core/platform.h"
 
+#include "core/argument.h"
 #include "core/commit.h"
 #include "core/error.h"
 #include "core/identity.h"
@@ -173,7 +174,7 @@ run_transfer(Transfer *transfer)
  * tokens keep their expiry. entry_id is the payer's entry. With a key, which is
  * the payer's, a repeated call moves nothing and returns the first entry.
  * Administrators within their organization, operators everywhere. Errors:
- * 42501; 22023; PT402 not enough; PT404 no such account; PT409 the key was used
+ * 42501; 22004; 22023; PT402 not enough; PT404 no such account; PT409 the key was used
  * with other arguments; 25006.
  */
 Datum
@@ -258,7 +259,7 @@ adjust_body(Ledger *ledger, void *arg)
  *		RETURNS (remaining bigint, entry_id uuid, duplicate boolean)
  *
  * Corrects a balance by a signed amount, with a reason. Operators. Errors:
- * 42501; 22023 a NULL, amount 0, no reason; PT402 more than is available; PT404
+ * 42501; 22004; 22023 amount 0, no reason; PT402 more than is available; PT404
  * no such account; PT409 the key was used with another amount; 22003; 25006.
  */
 Datum
@@ -271,13 +272,17 @@ platform_adjust_tokens(PG_FUNCTION_ARGS)
 	Datum		values[3];
 	bool		nulls[3] = {false};
 
-	platform_tokens_not_null(fcinfo, 2, "amount");
+	platform_require_argument(fcinfo, 2, "amount");
 	adjustment.amount = PG_GETARG_INT64(2);
-	if (adjustment.amount == 0 || adjustment.amount == PG_INT64_MIN)
+	if (adjustment.amount == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("amount must not be zero")));
-	platform_tokens_not_null(fcinfo, 3, "reason");
+	if (adjustment.amount == PG_INT64_MIN)
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("amount out of range")));
+	platform_require_argument(fcinfo, 3, "reason");
 	adjustment.reason = PG_GETARG_TEXT_PP(3);
 	platform_tokens_name(adjustment.reason, "reason", 1000);
 	adjustment.key = platform_tokens_key(fcinfo, 4);

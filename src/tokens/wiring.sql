@@ -127,6 +127,23 @@ INSERT INTO platform.token_rates (id, mode, used_turn, tokens_per_minute, roundi
 	('00000000-0000-4000-8000-000000000004', 'video', true, 6, 60, '-infinity')
 ON CONFLICT DO NOTHING;
 
+-- Double entry, without a second row to write: what every entry takes from one account
+-- it gives to another.
+CREATE OR REPLACE VIEW platform.token_postings WITH (security_invoker = true) AS
+SELECT e.organization_id, e.user_id, e.version, e."timestamp", e.kind, p.account, p.amount, e.id AS entry_id
+FROM platform.token_usage e
+LEFT JOIN platform.token_grants g ON e.kind = 'grant' AND g.id = e.id AND g.organization_id = e.organization_id
+CROSS JOIN LATERAL (VALUES
+	('balance', e.amount),
+	(CASE WHEN e.kind IN ('burn', 'capture', 'refund') THEN 'usage'
+		WHEN e.kind = 'grant' AND g.source = 'purchase' THEN 'purchases'
+		WHEN e.kind = 'grant' THEN 'grants'
+		WHEN e.kind = 'expire' THEN 'expiry'
+		WHEN e.kind = 'adjust' THEN 'adjustments'
+		ELSE 'transfers' END, - e.amount)) AS p (account, amount);
+COMMENT ON VIEW platform.token_postings IS
+	'The ledger as double entry: two postings an entry, one of the user''s balance and one of what it was for, that add up to zero. transfers is zero in every organization.';
+
 CREATE OR REPLACE VIEW platform.active_calls WITH (security_invoker = true) AS
 SELECT s.id, s.room_id, s.mode, s.used_turn, s.start_time,
 	pg_catalog.now() - s.start_time AS duration, s.organization_id, s.user_id
@@ -226,6 +243,7 @@ DROP VIEW IF EXISTS platform.daily_token_usage;
 DROP VIEW IF EXISTS platform.user_token_summary;
 DROP VIEW IF EXISTS platform.daily_billing_summary;
 DROP VIEW IF EXISTS platform.active_calls;
+DROP VIEW IF EXISTS platform.token_postings;
 
 DROP TRIGGER IF EXISTS unbilled_usage_touch ON platform.unbilled_usage;
 DROP TRIGGER IF EXISTS user_presence_touch ON platform.user_presence;

@@ -102,6 +102,19 @@ SELECT * FROM account WHERE user_id = 'holder';
 SELECT captured, remaining FROM platform.capture_tokens(:org, :'hold');
 SELECT * FROM account WHERE user_id = 'holder';
 SELECT kind, amount, shortfall FROM platform.token_usage WHERE organization_id = :org AND user_id = 'holder' ORDER BY version;
+-- a higher limit makes overdraft of the debt, and what is within the limit may be used
+SAVEPOINT a;
+UPDATE platform.user_accounts SET overdraft_limit = 1 WHERE organization_id = :org AND user_id = 'holder';
+SELECT * FROM account WHERE user_id = 'holder';
+UPDATE platform.user_accounts SET overdraft_limit = 10 WHERE organization_id = :org AND user_id = 'holder';
+SELECT * FROM account WHERE user_id = 'holder';
+SELECT * FROM platform.verify_token_accounts(:org);
+SELECT burned, remaining, status FROM platform.burn_tokens(:org, 'holder', 7, on_insufficient => 'overdraft');
+SELECT burned, remaining, status FROM platform.burn_tokens(:org, 'holder', 6, on_insufficient => 'overdraft');
+\set VERBOSITY sqlstate
+UPDATE platform.user_accounts SET overdraft_limit = 1 WHERE organization_id = :org AND user_id = 'holder';
+\set VERBOSITY default
+ROLLBACK TO a;
 SELECT remaining FROM platform.grant_tokens(:org, 'holder', 10);
 SELECT * FROM account WHERE user_id = 'holder';
 SELECT * FROM platform.verify_token_accounts(:org);

@@ -38,5 +38,7 @@ SELECT captured, released, remaining, duplicate FROM platform.capture_tokens('00
 SELECT version, kind, amount, balance_after FROM platform.token_statement('00000000-0000-0000-0000-000000000000', 'ada');
 SELECT balance, held, available FROM platform.token_balance('00000000-0000-0000-0000-000000000000', 'ada');
 
+SELECT account, sum(amount) FROM platform.token_postings WHERE user_id = 'ada' GROUP BY account ORDER BY account;
+
 SELECT * FROM platform.verify_token_accounts();
 ROLLBACK;

@@ -59,6 +59,43 @@ SELECT segment, sequence, tokens, settled, entry FROM debt WHERE user_id = 'ada'
 SELECT * FROM total WHERE user_id = 'ada';
 SELECT tokens_remaining, overage FROM platform.user_accounts WHERE organization_id = :org AND user_id = 'ada';
 
+-- what such a call had set aside when it ended is free again when its time is over: ended by a report,
+-- ended by SQL, lost; nothing was due of the last
+SELECT platform.start_call_session(:org, 'end', 'voice', 'ada', reserve_minutes => 10, at => now() - interval '43 min') AS reported,
+	platform.start_call_session(:org, 'sql', 'voice', 'ada', reserve_minutes => 20, grace_seconds => NULL, at => now() - interval '42 min') AS sql,
+	platform.start_call_session(:org, 'lost', 'voice', 'ada', reserve_minutes => 30, at => now() - interval '41 min') AS lost \gset
+SELECT held FROM platform.token_balance(:org, 'ada');
+UPDATE platform.call_sessions SET end_time = start_time + interval '61 s' WHERE id = :'sql';
+SAVEPOINT whole;
+ALTER TABLE platform.token_usage RENAME TO away;
+SELECT status, billing, charged FROM platform.end_call_session(:'reported', at => now() - interval '42 min');
+SELECT metered, unbilled, closed, skipped FROM platform.meter_active_sessions();
+ALTER TABLE platform.away RENAME TO token_usage;
+SELECT room_id, status, charged, reserved FROM platform.call_sessions WHERE id IN (:'reported', :'sql', :'lost') ORDER BY room_id;
+SELECT amount, status, reason, expires_at > now() AS open FROM platform.token_holds WHERE organization_id = :org ORDER BY amount;
+SELECT held FROM platform.token_balance(:org, 'ada');
+SELECT * FROM platform.verify_token_accounts(:org);
+SELECT settled, tokens FROM platform.settle_unbilled_usage();
+-- one is freed by hand, the others by time
+SELECT platform.release_tokens(:org, id) FROM platform.token_holds WHERE organization_id = :org AND amount = 10;
+UPDATE platform.token_holds SET expires_at = now() WHERE organization_id = :org AND amount > 10;
+SET LOCAL session_replication_role = replica;
+UPDATE platform.user_accounts SET held_until = now() WHERE organization_id = :org AND user_id = 'ada';
+SET LOCAL session_replication_role = origin;
+SELECT held FROM platform.token_balance(:org, 'ada');
+SELECT platform.expire_tokens();
+SELECT held FROM platform.user_accounts WHERE organization_id = :org AND user_id = 'ada';
+SELECT amount, status FROM platform.token_holds WHERE organization_id = :org ORDER BY amount;
+-- a lost call that lives again sets aside anew
+SELECT status, billing FROM platform.heartbeat_call_session(:'lost');
+SELECT held FROM platform.token_balance(:org, 'ada');
+SELECT status, billing FROM platform.end_call_session(:'lost');
+SELECT held FROM platform.token_balance(:org, 'ada');
+SELECT * FROM platform.verify_token_accounts(:org);
+SELECT * FROM total WHERE user_id = 'ada';
+ROLLBACK TO whole;
+SELECT count(platform.end_call_session(id, start_time)) FROM platform.call_sessions WHERE id IN (:'reported', :'sql', :'lost');
+
 -- and so is unbilled_usage: nothing is written, and the next heartbeat charges all
 SELECT platform.start_call_session(:org, 'room', 'voice', 'ada', at => now() - interval '40 min') AS call \gset
 ALTER TABLE platform.token_usage RENAME TO away;

@@ -59,6 +59,15 @@ SELECT user_id, balance, expected_balance, held, expected_held, fixed FROM platf
 SELECT * FROM platform.verify_token_accounts(:org);
 SELECT number, remaining, priority FROM platform.open_token_grants(:org, 'ann');
 SELECT remaining, status FROM platform.burn_tokens(:org, 'ann', 1);
+-- so are debts that are none, and reservations of calls that are over
+SET LOCAL session_replication_role = replica;
+UPDATE platform.user_accounts SET overage = 7, held = held + 3 WHERE organization_id = :org AND user_id = 'ann';
+INSERT INTO platform.call_sessions (organization_id, room_id, mode, user_id, status, end_time, reserved) VALUES (:org, 'r', 'voice', 'ann', 'ended', now(), 3);
+SET LOCAL session_replication_role = origin;
+SELECT user_id, problem, expected, found FROM platform.verify_token_accounts(:org) ORDER BY problem;
+SELECT user_id, held, expected_held, fixed FROM platform.reconcile_tokens(false, :org);
+SELECT * FROM platform.verify_token_accounts(:org);
+SELECT held, overage FROM platform.token_balance(:org, 'ann');
 -- entries that were tampered with are found
 SET LOCAL session_replication_role = replica;
 UPDATE platform.token_usage SET amount = amount - 1 WHERE organization_id = :org AND user_id = 'ann' AND version = 20;
@@ -77,8 +86,10 @@ SELECT remaining, duplicate FROM platform.burn_tokens(:org, 'ser', 3, idempotenc
 SELECT balance, platform.token_balance_at(:org, 'ser', clock_timestamp()) FROM platform.token_balance(:org, 'ser');
 ROLLBACK;
 
--- columns and indexes that somebody added to the log are filled in
+-- columns and indexes that somebody added to accounts and to the log are filled in
 BEGIN;
+ALTER TABLE platform.user_accounts ADD COLUMN note text NOT NULL DEFAULT 'noted', ADD COLUMN double numeric GENERATED ALWAYS AS (tokens_remaining * 2) STORED;
+CREATE INDEX ON platform.user_accounts (double) WHERE double < 20;
 ALTER TABLE platform.token_usage ADD COLUMN note text NOT NULL DEFAULT 'noted', ADD COLUMN double bigint GENERATED ALWAYS AS (amount * 2) STORED;
 CREATE INDEX ON platform.token_usage (upper(kind));
 INSERT INTO platform.user_accounts (user_id, organization_id, tokens_remaining) VALUES ('col', :org, 10);
@@ -87,4 +98,38 @@ SELECT remaining, duplicate FROM platform.burn_tokens(:org, 'col', 3, idempotenc
 SELECT amount, note, double FROM platform.token_usage WHERE organization_id = :org AND user_id = 'col' ORDER BY version;
 SET LOCAL enable_seqscan = off;
 SELECT count(*) FROM platform.token_usage WHERE upper(kind) = 'BURN' AND organization_id = :org;
+SELECT tokens_remaining, note FROM platform.user_accounts WHERE double = 14 AND double < 20 AND organization_id = :org;
+SELECT remaining FROM platform.grant_tokens(:org, 'col', 20);
+SELECT remaining FROM platform.burn_tokens(:org, 'col', 24);
+SELECT tokens_remaining, double FROM platform.user_accounts WHERE double < 20 AND organization_id = :org;
+ROLLBACK;
+
+-- the ledger as double entry: what an entry takes from one account it gives to another
+BEGIN;
+INSERT INTO platform.user_accounts (user_id, organization_id, tokens_remaining) VALUES ('ann', :org, 100), ('bob', :org, 0), ('dry', :org, 1);
+SELECT granted FROM platform.grant_tokens(:org, 'ann', 20, expires_at => clock_timestamp() + '0.1 s');
+SELECT granted FROM platform.grant_tokens(:org, 'ann', 5, 'present', priority => 250);
+SELECT tokens FROM platform.purchase_tokens(:org, 'bob', '500 tokens', 'pi_double');
+SELECT burned FROM platform.burn_tokens(:org, 'ann', 7, idempotency_key => 'k');
+SELECT pg_sleep(0.15);
+SELECT remaining FROM platform.adjust_tokens(:org, 'ann', -3, 'wrong');
+SELECT refunded FROM platform.refund_tokens(:org, (SELECT id FROM platform.token_usage WHERE organization_id = :org AND idempotency_key = 'k'), 2);
+SELECT from_remaining, to_remaining FROM platform.transfer_tokens(:org, 'bob', 'ann', 50);
+SELECT captured FROM platform.reserve_tokens(:org, 'ann', 10) h, platform.capture_tokens(:org, h.hold_id, 4);
+SELECT platform.start_call_session(:org, 'room', 'video', 'dry', reserve_minutes => 0, at => now() - interval '61 s') AS call \gset
+SELECT shortfall FROM platform.end_call_session(:'call', now());
+SELECT user_id, version, kind, account, amount FROM platform.token_postings WHERE organization_id = :org ORDER BY user_id, version, account COLLATE "C";
+SELECT account, sum(amount) FROM platform.token_postings WHERE organization_id = :org GROUP BY account ORDER BY account COLLATE "C";
+SELECT entry_id FROM platform.token_postings WHERE organization_id = :org GROUP BY entry_id HAVING sum(amount) <> 0 OR count(*) <> 2;
+SELECT user_id, (SELECT sum(amount) FROM platform.token_postings p WHERE p.organization_id = :org AND p.user_id = a.user_id AND account = 'balance') = tokens_remaining AS equal
+FROM platform.user_accounts a WHERE organization_id = :org ORDER BY user_id;
+-- a member sees its own
+SELECT platform.set_context(:org, 'bob');
+SET LOCAL ROLE platform_test_member;
+SELECT user_id, kind, account, amount FROM platform.token_postings ORDER BY version, account COLLATE "C";
+RESET ROLE;
+SET LOCAL ROLE platform_test_stranger;
+\set VERBOSITY sqlstate
+SELECT * FROM platform.token_postings;
+\set VERBOSITY default
 ROLLBACK;

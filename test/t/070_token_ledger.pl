@@ -200,7 +200,7 @@ sub check_round
 	{
 		my ($kind, $key) = split /\|/, $name, 2;
 		if ($kind eq 'capture') { push @missing, $name unless $captured{$key}; next; }
-		my $entry = $entry{ $kind eq 'purchase' ? "purchase stripe $key" : $key };
+		my $entry = $entry{ $kind eq 'purchase' ? "purchase stripe/$key" : $key };
 		if (!$entry) { push @missing, $name; next; }
 		for my $answer (@{ $acknowledged{$name} })
 		{
