@@ -1,12 +1,14 @@
 #!/bin/bash
-# capabilities.sh - what chatbots pay for their rules: all triggers of a row
-# together beside PL/pgSQL with the same look-ups; checking call settings; asking
-# the gates.
+# capabilities.sh - what chatbots and their calls pay for their rules: all triggers
+# of a row together beside PL/pgSQL with the same look-ups; checking call settings;
+# asking the gates.
 #
 # Rows go into, and change in, tables of the same shape: one without triggers, one
 # with ours, one with a PL/pgSQL trigger that inherits from the package, keeps
 # to it, checks both models, checks and completes the settings, and keeps
-# updated_at. What triggers cost is the time of a variant less that without.
+# updated_at. Likewise rows of calls: their numbers put into E.164, the gates of
+# their chatbot, duration. What triggers cost is the time of a variant less that
+# without.
 . "$(dirname "$0")/lib.sh"
 
 ROWS=20000
@@ -127,6 +129,28 @@ BEGIN
 		WHERE id = bot.call_model_id AND model_type IN ('call', 'both') AND is_active AND deleted_at IS NULL) THEN RETURN false; END IF;
 	RETURN platform.is_feature_enabled(organization, 'voice_operations');
 END $$;
+
+CREATE FUNCTION bench_e164(number text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+	digits text := regexp_replace(number, '[^0-9]', '', 'g');
+BEGIN
+	IF number !~ '^\s*\+' THEN
+		digits := CASE length(digits) WHEN 10 THEN '1' || digits WHEN 11 THEN digits ELSE NULL END;
+	END IF;
+	IF digits IS NULL OR digits !~ '^[1-9][0-9]{6,14}$' THEN RAISE 'no telephone number'; END IF;
+	RETURN '+' || digits;
+END $$;
+
+CREATE FUNCTION bench_check_call() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF NEW.from_number IS NOT NULL THEN NEW.from_number := bench_e164(NEW.from_number); END IF;
+	IF NEW.to_number IS NOT NULL THEN NEW.to_number := bench_e164(NEW.to_number); END IF;
+	IF NEW.duration IS NULL AND NEW.ended_at >= NEW.answered_at THEN
+		NEW.duration := floor(extract(epoch FROM NEW.ended_at - NEW.answered_at));
+	END IF;
+	IF NEW.chatbot_id IS NOT NULL AND NOT bench_can_place_call(NEW.organization_id, NEW.chatbot_id) THEN RAISE 'gate'; END IF;
+	RETURN NEW;
+END $$;
 SQL
 
 bench_title "checking complete call settings (19 keys), $ROWS times"
@@ -148,16 +172,20 @@ q "CREATE TRIGGER bots_check BEFORE INSERT OR UPDATE ON bots_plpgsql FOR EACH RO
 "$BENCH_BIN/psql" -X -q -A -t -c "SELECT replace(replace(pg_get_triggerdef(oid), 'platform.chatbots', 'bots_platform'), 'chatbots_', 'bots_') || ';' FROM pg_trigger
 	WHERE tgrelid = 'platform.chatbots'::regclass AND NOT tgisinternal" | "$BENCH_BIN/psql" -X -q -v ON_ERROR_STOP=1
 
-# measure TITLE PREPARE STATEMENT: both with BOTS for the table.
+# measure TITLE PREPARE STATEMENT: both with BOTS or CALLS for the variant's table.
+in_variant() {
+	local sql=${1//BOTS/bots_$2}
+	echo "${sql//CALLS/calls_$2}"
+}
 measure() {
 	local title=$1 prepare=$2 statement=$3 round variant
 	bench_title "$title, $ROWS rows, median of $ROUNDS"
 	{
 		for ((round = 0; round <= ROUNDS; round++)); do
 			for variant in "${variants[@]}"; do
-				echo "${prepare//BOTS/bots_$variant}"
+				in_variant "$prepare" "$variant"
 				[ "$round" = 0 ] || printf '%s\n' "\\echo $variant" '\timing on'
-				echo "${statement//BOTS/bots_$variant}"
+				in_variant "$statement" "$variant"
 				[ "$round" = 0 ] || echo '\timing off'
 			done
 		done
@@ -192,3 +220,14 @@ bench_sql "$ROUNDS" "$ROWS" \
 	"can_place_call()" "SELECT count(x.allowed) FROM asked, LATERAL platform.can_place_call(o, c) x" \
 	"PL/pgSQL" "SELECT count(bench_can_place_call(o, c)) FROM asked" | tee "$BENCH_TMP/gates"
 awk '/^can_place/ { ours = $(NF - 1) } /^PL/ { printf "PL/pgSQL / can_place_call(): %.1f\n", $(NF - 1) / ours }' "$BENCH_TMP/gates"
+
+for variant in "${variants[@]}"; do
+	q "CREATE UNLOGGED TABLE calls_$variant (LIKE platform.calls INCLUDING DEFAULTS) WITH (autovacuum_enabled = false)"
+done
+q "CREATE TRIGGER calls_check BEFORE INSERT ON calls_empty_c FOR EACH ROW EXECUTE FUNCTION bench_empty_trigger()" \
+	"CREATE TRIGGER calls_check BEFORE INSERT ON calls_plpgsql FOR EACH ROW EXECUTE FUNCTION bench_check_call()" \
+	"CREATE TRIGGER calls_check BEFORE INSERT OR UPDATE ON calls_platform FOR EACH ROW EXECUTE FUNCTION platform.check_call()" \
+	"CREATE TRIGGER calls_enforce_call BEFORE INSERT OR UPDATE ON calls_platform FOR EACH ROW EXECUTE FUNCTION platform.enforce_capability('call')"
+measure "new calls of 1,000 chatbots, with their gates" "TRUNCATE CALLS;" \
+	"INSERT INTO CALLS (organization_id, chatbot_id, source, from_number, to_number, call_sid)
+		SELECT b.organization_id, b.id, 'twilio', '+13125550100', '(312) 555-0199', 'CA' || n FROM platform.chatbots b, generate_series(1, $ROWS / 1000) n;"

@@ -55,7 +55,7 @@ trap bench_end EXIT
 bench_start() {
 	if [ -z "${PGHOST:-}" ]; then
 		BENCH_CLUSTER=$(mktemp -d "${TMPDIR:-/tmp}/platform-cluster.XXXXXX")
-		cluster_start "$BENCH_CLUSTER" max_connections=120 shared_buffers=512MB max_wal_size=4GB
+		cluster_start "$BENCH_CLUSTER" "${BENCH_SETTINGS[@]}"
 	fi
 	export PGOPTIONS='-c client_min_messages=warning'
 	BENCH_NAME=bench_${BENCH_NAME//[^a-z0-9_]/_}

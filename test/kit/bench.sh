@@ -12,7 +12,7 @@ build_and_install
 if [ -z "${PGHOST:-}" ]; then
 	dir=$(mktemp -d "${TMPDIR:-/tmp}/platform-bench-cluster.XXXXXX")
 	trap 'cluster_stop "$dir"; rm -rf "$dir"' EXIT
-	cluster_start "$dir" max_connections=120 shared_buffers=512MB max_wal_size=4GB
+	cluster_start "$dir" "${BENCH_SETTINGS[@]}"
 fi
 failed=
 for script in test/bench/*.sh; do

@@ -41,6 +41,9 @@ find_pg_config() {
 	command -v pg_config || true
 }
 
+# The server of benchmarks: what they work on fits into its buffers.
+BENCH_SETTINGS=(max_connections=120 shared_buffers=2GB max_wal_size=4GB)
+
 # cluster_start DIR [OPTION...]: makes a cluster in DIR, which must exist and be
 # empty, on the socket DIR and nothing else; superuser postgres. It has a root key
 # of its own, DIR/root_key. OPTIONs are settings, name=value. Exports PGHOST,
