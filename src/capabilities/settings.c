@@ -257,6 +257,12 @@ refuse_unknown(Check *check, const char *parent, const CallSetting *settings, in
 /* ---- one value ---- */
 
 static inline bool
+is_object(const JsonbValue *value)
+{
+	return value->type == jbvBinary && JsonContainerIsObject(value->val.binary.data);
+}
+
+static inline bool
 text_equals(const JsonbValue *value, const char *text)
 {
 	int			length = strlen(text);
@@ -388,7 +394,7 @@ check_value(Check *check, const char *parent, const CallSetting *setting,
 			check_text(check, parent, setting, value);
 			break;
 		case SETTING_OBJECT:
-			if (value->type == jbvBinary && JsonContainerIsObject(value->val.binary.data))
+			if (is_object(value))
 				check_object(check, setting->name, setting->members, setting->member_count,
 							 value->val.binary.data);
 			else
@@ -543,7 +549,7 @@ static void
 check_document(Check *check, const JsonbValue *call)
 {
 	prepare_settings();
-	if (call->type != jbvBinary || !JsonContainerIsObject(call->val.binary.data))
+	if (!is_object(call))
 	{
 		add_violation(check, "", "type", "must be an object");
 		return;
@@ -635,7 +641,8 @@ push_completed(JsonbParseState **state, const CallSetting *settings, int count,
 		{
 			(void) pushJsonbValue(state, WJB_KEY, &key);
 			push_completed(state, settings[i].members, settings[i].member_count,
-						   given ? value.val.binary.data : NULL, otherwise.val.binary.data, NULL);
+						   given && is_object(&value) ? value.val.binary.data : NULL,
+						   otherwise.val.binary.data, NULL);
 		}
 		else
 			push_pair(state, &key, given ? &value : &otherwise);

@@ -164,6 +164,23 @@ UPDATE platform.chatbots SET deleted_at = now() WHERE id = :bot;
 SELECT platform.widget_config(:bot);
 ROLLBACK TO e;
 SELECT platform.widget_config(NULL);
+ROLLBACK TO e;
+
+-- settings that came past the trigger, with a restore or an older schema: answered as they are, completed
+-- where they can be, refused when they are written again
+SET LOCAL session_replication_role = replica;
+UPDATE platform.chatbots SET settings = '{"call": {"voiceSettings": "loud", "silenceTimeout": "x", "voiceId": {"a": [1]}, "odd": 1}}' WHERE id = :bot;
+SET LOCAL session_replication_role = origin;
+SELECT platform.call_settings(:one, :bot) - '{callGreeting}'::text[] AS settings;
+SELECT platform.widget_config(:bot) #> '{call,silenceTimeout}' AS timeout;
+SELECT platform.set_call_settings(:one, :bot, '{"vadThreshold": 0.1}');
+ROLLBACK TO e;
+SET LOCAL session_replication_role = replica;
+UPDATE platform.chatbots SET settings = v.settings::jsonb FROM (VALUES (:bot::uuid, '{"call": {"voiceSettings": [1, {"pitch": 1}]}}'), (:silent, '{"call": [1]}')) v (id, settings) WHERE chatbots.id = v.id;
+SET LOCAL session_replication_role = origin;
+SELECT platform.call_settings(:one, :bot) = platform.default_call_settings() AS defaults, platform.call_settings(:one, :silent) = platform.default_call_settings() AS defaults_too;
+SELECT platform.set_call_settings(:one, :silent, '{"silenceTimeout": 44}') -> 'silenceTimeout' AS timeout;
+UPDATE platform.chatbots SET description = 'other columns go on' WHERE id = :bot RETURNING description;
 ROLLBACK;
 
 -- merge_patch(): the examples of RFC 7396, appendix A
