@@ -74,7 +74,7 @@ typedef struct CallColumns
 {
 	PlatformTouch touch;
 	AttrNumber	attnums[C_COLUMNS];
-	bool		in_front;		/* the moments stand where the macros say */
+	bool		in_front;		/* in a whole row the moments stand where the macros say */
 	bool		assigned_known;
 	uint32		assigned;		/* by an UPDATE: bits of the columns above */
 	bool		events;			/* webhooks are told */
@@ -206,6 +206,16 @@ set_column(CallRow *call, int column, Datum value, bool isnull)
 	call->nulls[call->count++] = isnull;
 }
 
+/*
+ * Do the moments of the row stand in front?  One from before its table got
+ * these columns does not have them.
+ */
+static inline bool
+has_moments_in_front(const CallRow *call, HeapTuple row)
+{
+	return call->columns->in_front && HeapTupleHeaderGetNatts(row->t_data) > C_STATUS;
+}
+
 /* Which moments a row has, as bits, the first one lowest; they stand in front. */
 static inline int
 moments_present(HeapTuple row)
@@ -235,7 +245,7 @@ column_time(const CallRow *call, int column)
 	bool		isnull;
 	Datum		value;
 
-	if (call->columns->in_front)
+	if (has_moments_in_front(call, call->row))
 	{
 		int			present = moments_present(call->row);
 		int			moment = column - C_STARTED_AT;
@@ -256,7 +266,7 @@ status_text(const CallRow *call, HeapTuple row)
 	Datum		value;
 
 	/* The slot of a new row may hold a NULL that the table will refuse. */
-	if (call->columns->in_front &&
+	if (has_moments_in_front(call, row) &&
 		!(HeapTupleHasNulls(row) && att_isnull(C_STATUS, row->t_data->t_bits)))
 		value = PointerGetDatum(moments_of(row) +
 								MOMENT_SIZE * moments_before(moments_present(row), MOMENTS));
@@ -552,9 +562,10 @@ apply_changes(CallRow *call)
 
 	if (call->old != NULL)
 	{
-		int			present = call->columns->in_front ? moments_present(call->row) : 0;
+		bool		in_front = has_moments_in_front(call, call->row);
+		int			present = in_front ? moments_present(call->row) : 0;
 
-		if (call->columns->in_front && only_moments(call, present, &moments))
+		if (in_front && only_moments(call, present, &moments))
 		{
 			call->row = splice_moments(call, &moments, present, now);
 			return;

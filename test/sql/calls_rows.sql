@@ -72,6 +72,21 @@ FROM before_row b JOIN returned r USING (table_name, id) WHERE b.table_name = 'o
 ALTER TABLE ours ADD COLUMN later text, ADD COLUMN later_at timestamptz;
 UPDATE ours SET status = 'completed' WHERE status = 'in_progress';
 SELECT count(*) > 10 AS many, bool_and(later IS NULL AND later_at IS NULL) AS later, bool_and(notes IS NULL OR length(notes) = 5000) AS notes FROM ours WHERE status = 'completed';
+-- rows from before the table got the columns of the trigger, in our order
+CREATE TEMP TABLE grown (id uuid NOT NULL, organization_id uuid NOT NULL, created_at timestamptz NOT NULL, updated_at timestamptz NOT NULL);
+INSERT INTO grown SELECT gen_random_uuid(), gen_random_uuid(), '2026-01-01', '2026-01-01' FROM generate_series(1, 3);
+ALTER TABLE grown ADD COLUMN started_at timestamptz, ADD COLUMN answered_at timestamptz DEFAULT '2026-01-01 10:00', ADD COLUMN ended_at timestamptz, ADD COLUMN duration bigint,
+	ADD COLUMN status text NOT NULL DEFAULT 'ringing', ADD COLUMN from_number text, ADD COLUMN to_number text,
+	ADD COLUMN disposition text, ADD COLUMN disposition_set_at timestamptz, ADD COLUMN disposition_set_by uuid;
+CREATE TRIGGER guard BEFORE UPDATE ON grown FOR EACH ROW EXECUTE FUNCTION platform.check_call();
+SAVEPOINT g;
+UPDATE grown SET status = 'completed';
+ROLLBACK TO g;
+CREATE FUNCTION pg_temp.stay() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN OLD; END $$;
+CREATE TRIGGER a_stay BEFORE UPDATE ON grown FOR EACH ROW WHEN (NEW.from_number = 'stay') EXECUTE FUNCTION pg_temp.stay();
+UPDATE grown SET from_number = 'stay', status = 'completed' RETURNING status, from_number, updated_at;
+UPDATE grown SET status = 'in_progress' RETURNING status, started_at = now() AS started, answered_at, ended_at, duration;
+UPDATE grown SET status = 'completed', ended_at = '2026-01-01 10:01:30' RETURNING status, answered_at, duration;
 -- with other triggers before and after, which change what they see
 CREATE FUNCTION pg_temp.shout() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.error_message := concat(NEW.error_message, TG_NAME, NEW.ended_at IS NOT NULL, ' '); RETURN NEW; END $$;
 CREATE TRIGGER a_before BEFORE UPDATE ON ours FOR EACH ROW EXECUTE FUNCTION pg_temp.shout();
