@@ -41,8 +41,16 @@ FROM platform.ai_models;
 COMMENT ON VIEW chatapp.ai_models IS 'platform.ai_models under an older name; a model that is there already is left as it is.';
 
 -- The old table knew no key but the id: its scripts add models that are built in here.
+-- What a rule names it does as the rule's owner: a view of its own makes it the caller.
+CREATE OR REPLACE VIEW chatapp.ai_models_once WITH (security_invoker = true) AS
+SELECT id, provider, model_type, model_name, display_name, description, supports_audio,
+	input_cost_per_token, output_cost_per_token, audio_cost_per_second_input,
+	audio_cost_per_second_output, context_window, max_output_tokens, is_active,
+	created_at, updated_at, deleted_at
+FROM platform.ai_models;
+COMMENT ON VIEW chatapp.ai_models_once IS 'Where INSERTs into chatapp.ai_models go.';
 CREATE OR REPLACE RULE ai_models_insert AS ON INSERT TO chatapp.ai_models DO INSTEAD
-	INSERT INTO platform.ai_models (id, provider, model_type, model_name, display_name, description,
+	INSERT INTO chatapp.ai_models_once (id, provider, model_type, model_name, display_name, description,
 		supports_audio, input_cost_per_token, output_cost_per_token, audio_cost_per_second_input,
 		audio_cost_per_second_output, context_window, max_output_tokens, is_active,
 		created_at, updated_at, deleted_at)
@@ -65,6 +73,12 @@ SELECT id, organization_id AS company_id, account_type, account_name, descriptio
 FROM platform.integration_accounts;
 COMMENT ON VIEW chatapp.integration_accounts IS
 	'platform.integration_accounts under older names; secrets written here are encrypted.';
+
+CREATE OR REPLACE VIEW chatapp.end_users WITH (security_invoker = true) AS
+SELECT id, organization_id AS company_id, external_id, name, email, phone, locale, metadata,
+	created_at, updated_at, deleted_at
+FROM platform.end_users;
+COMMENT ON VIEW chatapp.end_users IS 'platform.end_users under older names.';
 
 CREATE OR REPLACE VIEW chatapp.conversations WITH (security_invoker = true) AS
 SELECT id, organization_id AS company_id, chatbot_id, end_user_id, channel, status, subject,
@@ -93,8 +107,10 @@ COMMENT ON VIEW chatapp.call_transcripts IS 'platform.call_transcripts under old
 DROP VIEW IF EXISTS chatapp.call_transcripts;
 DROP VIEW IF EXISTS chatapp.calls;
 DROP VIEW IF EXISTS chatapp.conversations;
+DROP VIEW IF EXISTS chatapp.end_users;
 DROP VIEW IF EXISTS chatapp.integration_accounts;
 DROP VIEW IF EXISTS chatapp.ai_models;
+DROP VIEW IF EXISTS chatapp.ai_models_once;
 DROP VIEW IF EXISTS chatapp.chatbots;
 DROP VIEW IF EXISTS chatapp.chatbot_packages;
 DROP VIEW IF EXISTS chatapp.users;
@@ -103,8 +119,8 @@ DROP VIEW IF EXISTS chatapp.companies;
 -- checks
 
 -- check: the views are there and act as their callers
-SELECT t.name FROM (VALUES ('companies'), ('users'), ('chatbot_packages'), ('chatbots'), ('ai_models'),
-	('integration_accounts'), ('conversations'), ('calls'), ('call_transcripts')) AS t (name)
+SELECT t.name FROM (VALUES ('companies'), ('users'), ('chatbot_packages'), ('chatbots'), ('ai_models'), ('ai_models_once'),
+	('integration_accounts'), ('end_users'), ('conversations'), ('calls'), ('call_transcripts')) AS t (name)
 WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c
 	WHERE c.oid = pg_catalog.to_regclass('chatapp.' || t.name) AND c.relkind = 'v'
 		AND 'security_invoker=true' = ANY (c.reloptions));
