@@ -81,10 +81,10 @@ AS $function$
 		FROM platform.legacy_memory m WHERE m.step OPERATOR(pg_catalog.=) restore_legacy_column.step AND m.name OPERATOR(pg_catalog.=) 'name'
 		UNION ALL
 		SELECT CASE
-			WHEN m.name OPERATOR(pg_catalog.~) '^index ' THEN m.value
-			WHEN m.name OPERATOR(pg_catalog.=) 'comment' THEN pg_catalog.format('COMMENT ON COLUMN {%1$s}.{memory:%2$s.name} IS %3$s', relation, m.step, m.value)
-			ELSE pg_catalog.format('ALTER TABLE {%1$s} %2$s', relation, m.value) END, m.name
-		FROM platform.legacy_memory m
+			WHEN m.name OPERATOR(pg_catalog.~) '^index ' THEN v.value
+			WHEN m.name OPERATOR(pg_catalog.=) 'comment' THEN pg_catalog.format('COMMENT ON COLUMN {%1$s}.{memory:%2$s.name} IS %3$s', relation, m.step, v.value)
+			ELSE pg_catalog.format('ALTER TABLE {%1$s} %2$s', relation, v.value) END, m.name
+		FROM platform.legacy_memory m, LATERAL (SELECT pg_catalog.replace(m.value, '{', '{{')) AS v (value)
 		WHERE m.step OPERATOR(pg_catalog.=) restore_legacy_column.step AND m.name OPERATOR(pg_catalog.~) '^([1-3] |index |comment$)'
 		ORDER BY 2) AS s
 $function$;

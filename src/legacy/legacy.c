@@ -15,7 +15,8 @@
  *		{memory:5.type}			a value of legacy_memory, as it stands there
  *		{touch}					the function of the triggers that keep updated_at
  *
- * What is in braces and is none of these stays as it is.  Names are quoted.
+ * What is in braces and is none of these stays as it is; {{ is a brace that
+ * begins nothing.  Names are quoted.
  * Scripts run with the rights of the caller, which install() makes those of the
  * tables' owner, and under the search_path of the runner.
  */
@@ -236,7 +237,10 @@ expand_script(const char *schema, const char *script)
 			script += length + 2;
 		}
 		else
-			appendStringInfoChar(&result, *script++);
+		{
+			appendStringInfoChar(&result, *script);
+			script += strncmp(script, "{{", 2) == 0 ? 2 : 1;
+		}
 	}
 	return result.data;
 }

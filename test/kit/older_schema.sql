@@ -34,9 +34,9 @@ CREATE TABLE chatbot_packages (
 	"chatbotType" varchar(50) NOT NULL DEFAULT 'chat',
 	name varchar(255) NOT NULL,
 	"deletedAt" timestamptz,
-	CONSTRAINT package_type_check CHECK ("chatbotType"::text <> ''::text)
+	CONSTRAINT package_type_check CHECK ("chatbotType"::text <> ALL ('{none}'::text[]))
 );
-COMMENT ON COLUMN chatbot_packages."chatbotType" IS 'It''s what it''s for.';
+COMMENT ON COLUMN chatbot_packages."chatbotType" IS 'It''s what it''s {for}, {{for} chats or {chatbots:live}.';
 CREATE INDEX package_type_idx ON chatbot_packages ("chatbotType", name);
 CREATE TABLE chatbots (
 	id uuid PRIMARY KEY,

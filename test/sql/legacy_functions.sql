@@ -16,6 +16,7 @@ FROM (VALUES ('chatbots'), ('chatbot_packages'), ('calls')) AS t (name), (VALUES
 ORDER BY t.name COLLATE "C", c.name COLLATE "C";
 SELECT platform.legacy_column(NULL, 'id') IS NULL AS null_for_null, platform.legacy_column('chatbots', NULL) IS NULL AS null_too;
 SELECT platform.run_legacy('chatbots', $$INSERT INTO {chatbots} (id, {chatbots.type}) VALUES ('00000000-0000-4000-8000-000000000001', '{} {x {"a": {}} {A}')$$);
+SELECT platform.run_legacy('chatbots', $$INSERT INTO {chatbots} (id, {chatbots.type}) VALUES ('00000000-0000-4000-8000-000000000002', '{{chatbots} {{} {{{{id} {{')$$);
 SELECT * FROM chatapp.chatbots;
 SELECT platform.count_legacy('SELECT FROM {chatbots} WHERE {chatbots:live}') AS live, platform.count_legacy('SELECT FROM {chatbots} WHERE NOT ({chatbots:live})') AS deleted,
 	platform.count_legacy('SELECT FROM {companies} WHERE {companies:live}') AS companies, platform.count_legacy(NULL) IS NULL AS null_for_null;
