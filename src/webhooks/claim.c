@@ -39,13 +39,13 @@ PG_FUNCTION_INFO_V1(platform_webhooks_enabled);
 #define ROUNDS_MAX		16		/* of endpoints that turn out not to be due */
 #define WAITS_MAX		4		/* for an endpoint that somebody else holds */
 #define FANOUT_EVENTS	250
-#define FANOUT_EVERY	(USECS_PER_SEC / 20)
+#define FANOUT_EVERY	(USECS_PER_SEC / 100)
 #define LOOK_BACK		(2 * USECS_PER_SEC)
 #define LOOK_BACK_EVERY	USECS_PER_SEC
 
 static PlatformQuery pick_free =
 	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
-				   "SELECT subscription_id, organization_id, due_at, scan_from, rate_at, breaker"
+				   "SELECT subscription_id, organization_id, due_at, scan_from, rate_at, breaker, gap_from, gap_to"
 				   " FROM platform.webhook_endpoints"
 				   " WHERE due_at OPERATOR(pg_catalog.<=) $1 AND due_at OPERATOR(pg_catalog.>=) $2"
 				   " ORDER BY due_at LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED",
@@ -129,6 +129,8 @@ pick_endpoints(WebhookEndpoint *endpoints, TimestampTz now, int limit)
 		endpoint->due_at = platform_row_timestamptz_or(i, 3, 0);
 		endpoint->scan_from = platform_row_timestamptz_or(i, 4, 0);
 		endpoint->rate_at = platform_row_timestamptz_or(i, 5, 0);
+		endpoint->gap_from = platform_row_timestamptz_or(i, 7, 0);
+		endpoint->gap_to = platform_row_timestamptz_or(i, 8, 0);
 		endpoint->breaker_open = strcmp(breaker, "open") == 0;
 		endpoint->half_open = strcmp(breaker, "half_open") == 0;
 	}
@@ -355,15 +357,30 @@ put_request(ReturnSetInfo *result, const WebhookClaims *claims, const WebhookCla
 
 /* ---- the claim ---- */
 
-/* New deliveries are due from a moment on that is later than the claim began. */
+/*
+ * Whoever has no transaction id holds no row: he may wait for one. Claims lock
+ * endpoints in the order in which they are due, and must not.
+ */
+static bool
+may_wait(void)
+{
+	return !TransactionIdIsValid(GetTopTransactionIdIfAny());
+}
+
+/*
+ * Turns new events into deliveries, until there are some. They are due from a moment
+ * on that is later than the claim began.
+ */
 static bool
 fan_out(WebhookClaims *claims)
 {
-	int			events = platform_webhook_fan_out(claims->now, FANOUT_EVENTS);
+	WebhookFanout result = FANOUT_MORE;
 
+	for (int i = 0; i < ROUNDS_MAX && result == FANOUT_MORE; i++)
+		result = platform_webhook_fan_out(claims->now, FANOUT_EVENTS);
 	fanned_out = claims->now;
 	claims->now = GetCurrentTimestamp();
-	return events > 0;
+	return result == FANOUT_MADE;
 }
 
 /* Waits until nobody holds the endpoint that is due first; false when none is due. */
@@ -394,10 +411,9 @@ wait_for_endpoint(TimestampTz now)
 static int
 pick(WebhookClaims *claims, int limit, WebhookEndpoint *endpoints)
 {
-	bool		may_wait = !TransactionIdIsValid(GetTopTransactionIdIfAny());
 	int			count = pick_endpoints(endpoints, claims->now, Min(limit, ENDPOINTS_MAX));
 
-	for (int i = 0; i < WAITS_MAX && count == 0 && may_wait; i++)
+	for (int i = 0; i < WAITS_MAX && count == 0 && may_wait(); i++)
 	{
 		if (!wait_for_endpoint(claims->now))
 			break;
@@ -492,7 +508,7 @@ platform_claim_webhook_deliveries(PG_FUNCTION_ARGS)
 	if (claims.now - fanned_out > FANOUT_EVERY || claims.now < fanned_out)
 		(void) fan_out(&claims);
 	count = claim_due(&claims, limit, endpoints);
-	for (int i = 0; i < ROUNDS_MAX && claims.count == 0 && fan_out(&claims); i++)
+	if (claims.count == 0 && may_wait() && fan_out(&claims))
 		count = claim_due(&claims, limit, endpoints);
 	if (claims.count > 0)
 	{

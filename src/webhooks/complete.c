@@ -193,13 +193,23 @@ error_of(const Report *result)
 	return psprintf("HTTP %d", result->http_status);
 }
 
+/* Is the endpoint's health concerned, so that its row must be locked? */
+static void
+note_concern(Report *result)
+{
+	if (result->endpoint == NULL || is_success(result))
+		return;
+	result->endpoint->concerned = true;
+	if (result->http_status == 410)
+		result->endpoint->gone = true;
+}
+
+/* now: taken after the endpoint was locked, so that no claim has looked past it. */
 static void
 decide(Report *result, TimestampTz now)
 {
-	WebhookHealth *endpoint = result->endpoint;
-
 	result->error = error_of(result);
-	if (is_success(result))
+	if (result->endpoint == NULL || is_success(result))
 		return;
 	if (result->attempt >= result->max_attempts || result->http_status == 410)
 		result->outcome = OUTCOME_FAILED;
@@ -208,9 +218,6 @@ decide(Report *result, TimestampTz now)
 		result->outcome = OUTCOME_RETRYING;
 		result->next_attempt_at = retry_time(result, now);
 	}
-	endpoint->concerned = true;
-	if (result->http_status == 410)
-		endpoint->gone = true;
 }
 
 /* ---- writing ---- */
@@ -378,7 +385,7 @@ count_result(const Report *result)
 static void
 complete(Report *results, int count)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now;
 	PlatformRow row;
 	WebhookHealth *endpoints;
 	int			nendpoints;
@@ -389,13 +396,11 @@ complete(Report *results, int count)
 	read_deliveries(&row, results, count);
 	nendpoints = read_endpoints(results, count, &endpoints);
 	for (int i = 0; i < count; i++)
-	{
-		if (results[i].endpoint != NULL)
-			decide(&results[i], now);
-		else
-			results[i].error = error_of(&results[i]);
-	}
-	platform_webhook_health_lock(endpoints, nendpoints, now);
+		note_concern(&results[i]);
+	platform_webhook_health_lock(endpoints, nendpoints, GetCurrentTimestamp());
+	now = GetCurrentTimestamp();
+	for (int i = 0; i < count; i++)
+		decide(&results[i], now);
 	platform_row_keep_indexes(&row);
 	write_results(&row, results, count, now);
 	platform_row_close(&row);

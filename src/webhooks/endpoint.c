@@ -32,6 +32,7 @@
 #define ROTATE_AFTER	(USECS_PER_SEC / 20)
 #define UNREADABLE_POLL	USECS_PER_MINUTE
 #define LEASE_MARGIN	(5 * USECS_PER_SEC)	/* beyond the request's timeout */
+#define GAP_MIN			(USECS_PER_SEC / 5)
 #define NEVER			DT_NOEND
 
 static PlatformQuery next_due =
@@ -46,11 +47,12 @@ static PlatformQuery update_endpoint =
 	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
 				   "UPDATE platform.webhook_endpoints SET due_at = $3, blocked_until = $4, blocked_by = $5,"
 				   " scan_from = $6, rate_at = $7,"
-				   " breaker = CASE WHEN $8 THEN 'half_open' ELSE breaker END"
+				   " breaker = CASE WHEN $8 THEN 'half_open' ELSE breaker END,"
+				   " gap_from = $9, gap_to = $10"
 				   " WHERE subscription_id OPERATOR(pg_catalog.=) $1"
 				   " AND organization_id OPERATOR(pg_catalog.=) $2",
 				   UUIDOID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, TIMESTAMPTZOID,
-				   TIMESTAMPTZOID, BOOLOID);
+				   TIMESTAMPTZOID, BOOLOID, TIMESTAMPTZOID, TIMESTAMPTZOID);
 
 static const char *const block_names[] = {
 	[BLOCK_NONE] = NULL,
@@ -87,8 +89,9 @@ static void
 write_endpoint(const WebhookEndpoint *endpoint, TimestampTz due_at, WebhookBlock block,
 			   TimestampTz scan_from, bool half_open)
 {
-	Datum		values[8];
-	bool		nulls[8] = {false};
+	bool		has_gap = endpoint->gap_from < endpoint->gap_to;
+	Datum		values[10];
+	bool		nulls[10] = {false};
 
 	values[0] = UUIDPGetDatum(&endpoint->receiver.id);
 	values[1] = UUIDPGetDatum(&endpoint->receiver.organization);
@@ -103,6 +106,9 @@ write_endpoint(const WebhookEndpoint *endpoint, TimestampTz due_at, WebhookBlock
 	values[6] = TimestampTzGetDatum(endpoint->rate_at);
 	nulls[6] = endpoint->rate_at == 0;
 	values[7] = BoolGetDatum(half_open);
+	values[8] = TimestampTzGetDatum(endpoint->gap_from);
+	values[9] = TimestampTzGetDatum(endpoint->gap_to);
+	nulls[8] = nulls[9] = !has_gap;
 	platform_query_run(&update_endpoint, values, nulls);
 }
 
@@ -135,50 +141,110 @@ rate_spend(WebhookEndpoint *endpoint, TimestampTz now, int count)
 		endpoint->rate_at = Max(endpoint->rate_at, now) + count * (USECS_PER_SEC / endpoint->rate);
 }
 
+/* How far a look has come. */
+typedef struct Walk
+{
+	WebhookEndpoint *endpoint;
+	PlatformRow *row;
+	TimestampTz now;
+	int			want;
+	Look	   *seen;
+	int			count;			/* rows seen */
+	bool		expired;		/* a lease that ended among them */
+	TimestampTz last;			/* where the last of them stood */
+	TimestampTz gap_from;		/* the widest gap */
+	TimestampTz gap_to;
+} Walk;
+
+static void
+note_gap(Walk *walk, TimestampTz next)
+{
+	if (walk->count > 0 && next - walk->last > walk->gap_to - walk->gap_from)
+	{
+		walk->gap_from = walk->last;
+		walk->gap_to = next;
+	}
+	walk->last = next;
+}
+
+/* Looks at one row; false when that is enough. */
+static bool
+look_at(Walk *walk)
+{
+	Look	   *seen = walk->seen;
+	TimestampTz lease_until = delivery_moment(walk->row, D_LEASE_UNTIL);
+	TimestampTz due_at = delivery_moment(walk->row, D_NEXT_RETRY_AT);
+
+	if (walk->count == 0)
+		seen->first = due_at;
+	note_gap(walk, due_at);
+	walk->count++;
+	if (lease_until > walk->now)
+	{
+		seen->in_flight++;
+		seen->first_lease = Min(seen->first_lease, lease_until);
+	}
+	else if (seen->ndue < walk->want)
+	{
+		seen->due[seen->ndue++] = walk->row->tid;
+		walk->expired |= lease_until != 0;
+	}
+	else
+		seen->complete = false;
+	if (walk->count > walk->want + walk->endpoint->max_in_flight)
+		seen->complete = false;
+	else
+		return seen->complete || walk->expired;
+	return false;
+}
+
+/* Looks at those that are due in a stretch of time; false when that is enough. */
+static bool
+look_between(Walk *walk, TimestampTz from, TimestampTz to)
+{
+	bool		more = true;
+
+	platform_row_range_begin(walk->row, DELIVERIES_DUE_INDEX,
+							 UUIDPGetDatum(&walk->endpoint->receiver.id),
+							 TimestampTzGetDatum(from), TimestampTzGetDatum(to));
+	while (more && platform_row_range_next(walk->row))
+		more = look_at(walk);
+	platform_row_range_end(walk->row);
+	return more;
+}
+
 /*
  * Looks past the deliveries under way at as many others as are wanted. Those under
  * way are the first: what becomes due later than they did stands behind them, since
  * its time is taken when the endpoint is locked. Only leases that ended are in front
  * of others; then all are looked at.
+ *
+ * What was finished since behind one that takes long stays in the index as long as
+ * somebody's snapshot might see it: the widest gap is remembered, and left out.
  */
 static void
 look(WebhookEndpoint *endpoint, PlatformRow *row, TimestampTz now, int want, Look *seen)
 {
-	int			most = want + endpoint->max_in_flight;
-	bool		expired = false;
-	int			n;
+	Walk		walk = {.endpoint = endpoint, .row = row, .now = now, .want = want, .seen = seen};
 
 	memset(seen, 0, sizeof(*seen));
 	seen->first = seen->first_lease = NEVER;
 	seen->due = palloc(want * sizeof(ItemPointerData));
 	seen->complete = true;
-	platform_row_range_begin(row, DELIVERIES_DUE_INDEX, UUIDPGetDatum(&endpoint->receiver.id),
-							 TimestampTzGetDatum(endpoint->scan_from), TimestampTzGetDatum(now));
-	for (n = 0; platform_row_range_next(row); n++)
+	if (endpoint->gap_from < endpoint->gap_to && endpoint->gap_to <= now)
 	{
-		TimestampTz lease_until = delivery_moment(row, D_LEASE_UNTIL);
-
-		if (n == 0)
-			seen->first = delivery_moment(row, D_NEXT_RETRY_AT);
-		if (lease_until > now)
-		{
-			seen->in_flight++;
-			seen->first_lease = Min(seen->first_lease, lease_until);
-		}
-		else if (seen->ndue < want)
-		{
-			seen->due[seen->ndue++] = row->tid;
-			expired |= lease_until != 0;
-		}
-		else
-			seen->complete = false;
-		if (n == most || (!seen->complete && !expired))
-		{
-			seen->complete = false;
-			break;
-		}
+		if (look_between(&walk, endpoint->scan_from, endpoint->gap_from))
+			(void) look_between(&walk, endpoint->gap_to, now);
 	}
-	platform_row_range_end(row);
+	else
+		(void) look_between(&walk, endpoint->scan_from, now);
+	if (seen->complete)
+		note_gap(&walk, now);
+	/* not wide enough to be worth a second search */
+	if (walk.gap_to - walk.gap_from < GAP_MIN)
+		walk.gap_from = walk.gap_to = 0;
+	endpoint->gap_from = walk.gap_from;
+	endpoint->gap_to = walk.gap_to;
 }
 
 /* A lease ended without a result. */

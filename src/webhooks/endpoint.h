@@ -44,6 +44,8 @@ typedef struct WebhookEndpoint
 	/* the endpoint's row, locked */
 	TimestampTz due_at;
 	TimestampTz scan_from;
+	TimestampTz gap_from;		/* nothing unfinished between this and gap_to; */
+	TimestampTz gap_to;			/* both 0: no gap */
 	TimestampTz rate_at;		/* 0: never */
 	bool		breaker_open;
 	bool		half_open;

@@ -166,9 +166,12 @@ static PlatformQuery make_due =
 				   " SELECT u.s, u.o, $3 FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) AS u (s, o)"
 				   " ON CONFLICT (subscription_id, organization_id) DO UPDATE"
 				   " SET due_at = LEAST(e.due_at, GREATEST(excluded.due_at, e.blocked_until)),"
-				   " scan_from = LEAST(e.scan_from, excluded.due_at)"
+				   " scan_from = LEAST(e.scan_from, excluded.due_at),"
+				   " gap_to = CASE WHEN e.gap_to OPERATOR(pg_catalog.>) excluded.due_at"
+				   " THEN excluded.due_at ELSE e.gap_to END"
 				   " WHERE e.due_at IS NULL OR e.due_at OPERATOR(pg_catalog.>) GREATEST(excluded.due_at, e.blocked_until)"
-				   " OR e.scan_from OPERATOR(pg_catalog.>) excluded.due_at",
+				   " OR e.scan_from OPERATOR(pg_catalog.>) excluded.due_at"
+				   " OR e.gap_to OPERATOR(pg_catalog.>) excluded.due_at",
 				   UUIDARRAYOID, UUIDARRAYOID, TIMESTAMPTZOID);
 
 void
@@ -511,7 +514,7 @@ write_deliveries(const Deliveries *deliveries, TimestampTz now)
 	platform_query_run(&insert_deliveries, values, NULL);
 }
 
-static void
+static bool
 deliver_events(const Event *events, int nevents, TimestampTz now)
 {
 	int			nsubscriptions;
@@ -521,6 +524,7 @@ deliver_events(const Event *events, int nevents, TimestampTz now)
 	match_events(&deliveries, events, nevents, subscriptions, nsubscriptions);
 	if (deliveries.count > 0)
 		write_deliveries(&deliveries, now);
+	return deliveries.count > 0;
 }
 
 static bool
@@ -550,47 +554,42 @@ adopt_cluster(Fanout *fanout, int64 here, Event *events, int limit)
 	return count;
 }
 
-int
+WebhookFanout
 platform_webhook_fan_out(TimestampTz now, int limit)
 {
 	int64		here = (int64) GetSystemIdentifier();
+	bool		adopted = false;
+	bool		made;
 	Event	   *events;
 	Fanout		fanout;
 	int			count;
 
 	if (!lock_fanout())
-		return 0;
+		return FANOUT_NOTHING;
 	read_fanout(&fanout);
 	events = palloc(limit * sizeof(Event));
 	if (fanout.cluster != here)
 	{
 		count = adopt_cluster(&fanout, here, events, limit);
-		if (count > 0)
-			deliver_events(events, count, now);
-		if (count == limit)
-		{
-			fanout.position = events[count - 1].transaction;
-			fanout.position_id = events[count - 1].id;
-			write_fanout(&fanout, false);
-			return count;
-		}
-		/* the next call begins with what is of here */
-		fanout.until = NULL;
-		write_fanout(&fanout, true);
-		return count + 1;
+		adopted = count < limit;
 	}
-	count = read_events(&fanout, events, limit);
-	if (count == 0 && fanout.position == MISSING_XID)
-		return 0;
-	if (count > 0)
-		deliver_events(events, count, now);
+	else
+		count = read_events(&fanout, events, limit);
+	if (count == 0 && fanout.position == MISSING_XID && !adopted)
+		return FANOUT_NOTHING;
+	made = count > 0 && deliver_events(events, count, now);
 	if (count == limit)
 	{
 		fanout.position = events[count - 1].transaction;
 		fanout.position_id = events[count - 1].id;
 	}
+	/* after what came from elsewhere, all of here is new */
+	if (adopted)
+		fanout.until = NULL;
 	write_fanout(&fanout, count < limit);
-	return count;
+	if (made)
+		return FANOUT_MADE;
+	return count == limit || adopted ? FANOUT_MORE : FANOUT_NOTHING;
 }
 
 bool
@@ -610,6 +609,6 @@ platform_webhook_deliver_event(const pg_uuid_t *id, const pg_uuid_t *organizatio
 	Event		event = {*id, *organization, unconstify(char *, type), 0};
 
 	platform_query_begin();
-	deliver_events(&event, 1, now);
+	(void) deliver_events(&event, 1, now);
 	platform_query_end();
 }

@@ -67,6 +67,8 @@ static PlatformQuery update_endpoint =
 				   " WHEN $5 IS NULL THEN e.due_at ELSE LEAST(e.due_at, GREATEST($5, e.blocked_until)) END,"
 				   " blocked_until = CASE WHEN $3 IS NOT NULL THEN $3 WHEN " UNBLOCKS " THEN NULL ELSE e.blocked_until END,"
 				   " blocked_by = CASE WHEN $3 IS NOT NULL THEN 'breaker' WHEN " UNBLOCKS " THEN NULL ELSE e.blocked_by END,"
+				   " scan_from = LEAST(e.scan_from, $5),"
+				   " gap_to = CASE WHEN e.gap_to OPERATOR(pg_catalog.>) $5 THEN $5 ELSE e.gap_to END,"
 				   " breaker = $7, breaker_opened = $8, failures = $9, failing_since = $10,"
 				   " last_success_at = coalesce($11, e.last_success_at),"
 				   " last_failure_at = coalesce($12, e.last_failure_at)"

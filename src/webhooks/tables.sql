@@ -144,6 +144,8 @@ CREATE TABLE IF NOT EXISTS platform.webhook_endpoints (
 	blocked_until timestamptz,
 	blocked_by text,
 	scan_from timestamptz NOT NULL DEFAULT '-infinity',
+	gap_from timestamptz,
+	gap_to timestamptz,
 	breaker text NOT NULL DEFAULT 'closed',
 	breaker_opened integer NOT NULL DEFAULT 0,
 	failures integer NOT NULL DEFAULT 0,
@@ -154,6 +156,7 @@ CREATE TABLE IF NOT EXISTS platform.webhook_endpoints (
 	CONSTRAINT webhook_endpoints_pkey PRIMARY KEY (subscription_id, organization_id),
 	CONSTRAINT webhook_endpoints_breaker_check CHECK (breaker IN ('closed', 'open', 'half_open')),
 	CONSTRAINT webhook_endpoints_blocked_by_check CHECK (blocked_by IN ('breaker', 'full', 'rate', 'held', 'killed')),
+	CONSTRAINT webhook_endpoints_gap_check CHECK ((gap_from IS NULL) = (gap_to IS NULL)),
 	CONSTRAINT webhook_endpoints_failures_check CHECK (failures >= 0)
 ) WITH (fillfactor = 50);
 CREATE INDEX IF NOT EXISTS webhook_endpoints_due_at_idx
@@ -166,6 +169,8 @@ COMMENT ON COLUMN platform.webhook_endpoints.blocked_until IS
 	'New deliveries do not make it due before.';
 COMMENT ON COLUMN platform.webhook_endpoints.scan_from IS
 	'No unfinished delivery is due earlier: a claim looks from here on, past what is finished and cannot be removed yet.';
+COMMENT ON COLUMN platform.webhook_endpoints.gap_from IS
+	'Between this and gap_to there is none either: what is behind a request that takes long and was delivered since.';
 COMMENT ON COLUMN platform.webhook_endpoints.breaker IS
 	'Circuit breaker. open: nothing is sent until blocked_until, then one request (half_open) decides.';
 COMMENT ON COLUMN platform.webhook_endpoints.breaker_opened IS

@@ -60,11 +60,15 @@ extern void platform_webhook_claim_init(void);
 
 /* fanout.c */
 
-/*
- * Makes deliveries of new events, at most so many; returns how many events, above 0
- * as long as there may be more. 0 at once when somebody else is doing it. In a query.
- */
-extern int	platform_webhook_fan_out(TimestampTz now, int limit);
+typedef enum WebhookFanout
+{
+	FANOUT_NOTHING,				/* there was nothing new, or somebody else is doing it */
+	FANOUT_MADE,				/* deliveries were made; their endpoints are locked */
+	FANOUT_MORE					/* nobody asked for these events; there may be more */
+} WebhookFanout;
+
+/* Makes deliveries of new events, at most so many. In a query. */
+extern WebhookFanout platform_webhook_fan_out(TimestampTz now, int limit);
 
 /* Are there events of which no deliveries were made yet? In a query. */
 extern bool platform_webhook_has_new_events(void);

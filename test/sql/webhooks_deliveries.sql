@@ -16,8 +16,9 @@ CREATE FUNCTION pg_temp.subscribe(org uuid, name text, VARIADIC events text[]) R
 $$;
 -- the subscription of that name
 CREATE FUNCTION pg_temp.sub(text) RETURNS uuid LANGUAGE sql AS 'SELECT id FROM secrets WHERE name = $1';
--- claims, and keeps what was claimed
+-- claims, and keeps what was claimed; new events are looked for a hundred times a second
 CREATE FUNCTION pg_temp.claim(n integer DEFAULT 100, lease interval DEFAULT '1 minute') RETURNS bigint LANGUAGE sql AS $$
+	SELECT pg_sleep(0.012);
 	WITH c AS (INSERT INTO claimed SELECT (SELECT coalesce(max(n), 0) + 1 FROM claimed), * FROM platform.claim_webhook_deliveries(n, lease) RETURNING 1) SELECT count(*) FROM c
 $$;
 -- completes the newest claims of a subscription
@@ -31,7 +32,7 @@ $$;
 -- time passes: what waits is due
 CREATE FUNCTION pg_temp.later() RETURNS void LANGUAGE sql AS $$
 	UPDATE platform.webhook_deliveries SET next_retry_at = now() - interval '1 second' WHERE status = 'pending';
-	UPDATE platform.webhook_endpoints SET due_at = now(), blocked_until = NULL, blocked_by = NULL, scan_from = '-infinity' WHERE true;
+	UPDATE platform.webhook_endpoints SET due_at = now(), blocked_until = NULL, blocked_by = NULL, scan_from = '-infinity', gap_from = NULL, gap_to = NULL WHERE true;
 $$;
 CREATE FUNCTION pg_temp.states() RETURNS TABLE (name text, event_type text, state text, retrying boolean, attempts integer, response_status integer, last_error text) LANGUAGE sql AS $$
 	SELECT subscription_name, event_type, state, retrying, attempts, response_status, last_error FROM platform.webhook_delivery_states
@@ -161,6 +162,26 @@ SELECT platform.emit_event(:other, 'call.completed') IS NOT NULL;
 SELECT pg_temp.claim();
 SELECT r.outcome FROM (SELECT delivery_id, lease_id FROM claimed WHERE n = (SELECT max(n) FROM claimed)) c,
 	platform.complete_webhook_deliveries(ARRAY[c.delivery_id, c.delivery_id], ARRAY[c.lease_id, c.lease_id], '{200,500}') r;
+
+-- one that takes long: what was delivered behind it is passed over, and it is not forgotten
+SELECT platform.emit_event(:other, 'call.completed') IS NOT NULL;
+SELECT pg_temp.claim();
+SELECT c.delivery_id AS slow FROM claimed c WHERE n = (SELECT max(n) FROM claimed) \gset
+SELECT count(platform.emit_event(:other, 'call.completed')) FROM generate_series(1, 3), pg_sleep(0.1);
+SELECT pg_temp.claim();
+SELECT outcome FROM pg_temp.complete('foreign', 200, most => 3);
+SELECT pg_temp.claim(), pg_sleep(0.1);
+UPDATE platform.webhook_endpoints SET due_at = now() WHERE subscription_id = pg_temp.sub('foreign');
+SELECT pg_temp.claim();
+SELECT gap_from = (SELECT next_retry_at FROM platform.webhook_deliveries WHERE id = :'slow') AS after_the_slow_one, gap_to - gap_from > interval '0.2 s' AS wide FROM platform.webhook_endpoints WHERE subscription_id = pg_temp.sub('foreign');
+SELECT platform.emit_event(:other, 'call.completed') IS NOT NULL;
+SELECT pg_temp.claim();
+SELECT outcome FROM pg_temp.complete('foreign', 200, most => 1);
+UPDATE platform.webhook_deliveries SET lease_until = now() - interval '1 second' WHERE id = :'slow';
+UPDATE platform.webhook_endpoints SET due_at = now() WHERE subscription_id = pg_temp.sub('foreign');
+SELECT pg_temp.claim();
+SELECT delivery_id = :'slow' AS the_slow_one, attempt FROM claimed WHERE n = (SELECT max(n) FROM claimed);
+SELECT outcome FROM pg_temp.complete('foreign', 200);
 
 -- limits: requests at once, requests a second, a fair share for each
 UPDATE platform.webhook_subscriptions SET max_in_flight = 2 WHERE id = pg_temp.sub('foreign');
