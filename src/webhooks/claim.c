@@ -39,6 +39,7 @@ PG_FUNCTION_INFO_V1(platform_webhooks_enabled);
 #define ROUNDS_MAX		16		/* of endpoints that turn out not to be due */
 #define WAITS_MAX		4		/* for an endpoint that somebody else holds */
 #define FANOUT_EVENTS	250
+#define FANOUT_ROUNDS	400		/* of events that nobody asked for */
 #define FANOUT_EVERY	(USECS_PER_SEC / 100)
 #define LOOK_BACK		(2 * USECS_PER_SEC)
 #define LOOK_BACK_EVERY	USECS_PER_SEC
@@ -376,8 +377,8 @@ fan_out(WebhookClaims *claims)
 {
 	WebhookFanout result = FANOUT_MORE;
 
-	for (int i = 0; i < ROUNDS_MAX && result == FANOUT_MORE; i++)
-		result = platform_webhook_fan_out(claims->now, FANOUT_EVENTS);
+	for (int i = 0; i < FANOUT_ROUNDS && result == FANOUT_MORE; i++)
+		result = platform_webhook_fan_out(FANOUT_EVENTS);
 	fanned_out = claims->now;
 	claims->now = GetCurrentTimestamp();
 	return result == FANOUT_MADE;

@@ -619,7 +619,6 @@ platform_release_webhook_deliveries(PG_FUNCTION_ARGS)
 	Datum	   *deliveries;
 	Datum	   *leases;
 	int			count = identify(fcinfo, &deliveries, &leases);
-	TimestampTz now = GetCurrentTimestamp();
 	Report	   *results;
 	pg_uuid_t  *ids;
 	pg_uuid_t  *organizations;
@@ -651,8 +650,7 @@ platform_release_webhook_deliveries(PG_FUNCTION_ARGS)
 		ids[i] = endpoints[i].id;
 		organizations[i] = endpoints[i].organization;
 	}
-	platform_webhook_make_due(ids, organizations, nendpoints, now);
-	values[2] = TimestampTzGetDatum(GetCurrentTimestamp());
+	values[2] = TimestampTzGetDatum(platform_webhook_make_due(ids, organizations, nendpoints));
 	released = platform_query_run(&release_deliveries, values, NULL);
 	platform_query_end();
 	PG_RETURN_INT32((int32) released);

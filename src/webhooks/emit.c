@@ -38,7 +38,7 @@ platform_webhook_require_organization(const pg_uuid_t *organization)
 static void
 deliver_at_once(const PlatformEvent *event, const pg_uuid_t *id)
 {
-	platform_webhook_deliver_event(id, event->organization, event->type, GetCurrentTimestamp());
+	platform_webhook_deliver_event(id, event->organization, event->type);
 }
 
 void

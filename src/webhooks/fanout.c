@@ -50,7 +50,8 @@ typedef struct Event
 	pg_uuid_t	id;
 	pg_uuid_t	organization;
 	char	   *type;
-	uint64		transaction;
+	uint64		transaction;	/* 0: this one */
+	int64		cluster;
 } Event;
 
 typedef struct Subscription
@@ -60,6 +61,8 @@ typedef struct Subscription
 	int			max_attempts;
 	int			npatterns;
 	Datum	   *patterns;		/* text */
+	char	   *since;			/* the snapshot of when it was made; NULL: not known */
+	int64		since_cluster;
 } Subscription;
 
 /* Growing arrays of what is to be inserted. */
@@ -81,6 +84,10 @@ static PlatformQuery read_state =
 				   " position_transaction, position_id, pg_catalog.pg_current_snapshot()::pg_catalog.text"
 				   " FROM platform.webhook_fanout");
 
+static PlatformQuery current_snapshot =
+	PLATFORM_QUERY(QUERY_READ | QUERY_LATEST,
+				   "SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text");
+
 static PlatformQuery snapshot_xmax =
 	PLATFORM_QUERY(QUERY_READ,
 				   "SELECT pg_catalog.pg_snapshot_xmax($1::pg_catalog.pg_snapshot)", TEXTOID);
@@ -96,7 +103,7 @@ static PlatformQuery late_transactions =
 #define IN_ORDER \
 	" ORDER BY e.transaction_id, e.id LIMIT $3"
 #define EVENT_COLUMNS \
-	"SELECT e.id, e.organization_id, e.event_type, e.transaction_id FROM platform.webhook_events e"
+	"SELECT e.id, e.organization_id, e.event_type, e.transaction_id, e.cluster_id FROM platform.webhook_events e"
 
 static PlatformQuery late_events =
 	PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
@@ -138,12 +145,14 @@ static PlatformQuery write_state =
 /* Locked against being deleted before their deliveries are there. */
 static PlatformQuery find_subscriptions =
 	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
-				   "SELECT id, organization_id, events,"
-				   " CASE WHEN retry_policy OPERATOR(pg_catalog.=) 'none' THEN 1"
-				   " ELSE max_retries OPERATOR(pg_catalog.+) 1 END"
-				   " FROM platform.webhook_subscriptions"
-				   " WHERE organization_id OPERATOR(pg_catalog.=) ANY ($1)"
-				   " ORDER BY organization_id, id FOR KEY SHARE",
+				   "SELECT s.id, s.organization_id, s.events,"
+				   " CASE WHEN s.retry_policy OPERATOR(pg_catalog.=) 'none' THEN 1"
+				   " ELSE s.max_retries OPERATOR(pg_catalog.+) 1 END, e.since::pg_catalog.text, e.since_cluster"
+				   " FROM platform.webhook_subscriptions s"
+				   " LEFT JOIN platform.webhook_endpoints e ON e.subscription_id OPERATOR(pg_catalog.=) s.id"
+				   " AND e.organization_id OPERATOR(pg_catalog.=) s.organization_id"
+				   " WHERE s.organization_id OPERATOR(pg_catalog.=) ANY ($1)"
+				   " ORDER BY s.organization_id, s.id FOR KEY SHARE OF s",
 				   UUIDARRAYOID);
 
 static PlatformQuery insert_deliveries =
@@ -174,16 +183,18 @@ static PlatformQuery make_due =
 				   " OR e.gap_to OPERATOR(pg_catalog.>) excluded.due_at",
 				   UUIDARRAYOID, UUIDARRAYOID, TIMESTAMPTZOID);
 
-void
-platform_webhook_make_due(const pg_uuid_t *subscriptions, const pg_uuid_t *organizations,
-						  int count, TimestampTz due_at)
+TimestampTz
+platform_webhook_make_due(const pg_uuid_t *subscriptions, const pg_uuid_t *organizations, int count)
 {
+	TimestampTz now = GetCurrentTimestamp();
 	Datum		values[3];
 
 	values[0] = platform_uuid_array(subscriptions, count);
 	values[1] = platform_uuid_array(organizations, count);
-	values[2] = TimestampTzGetDatum(due_at);
+	values[2] = TimestampTzGetDatum(now);
 	platform_query_run(&make_due, values, NULL);
+	/* behind whatever was claimed before we had the locks; the clock may go back */
+	return Max(now, GetCurrentTimestamp());
 }
 
 /* ---- how far we are ---- */
@@ -228,6 +239,13 @@ with_own_transaction(char *snapshot)
 	if (*next != '\0')
 		appendStringInfo(&text, ",%s", next);
 	return text.data;
+}
+
+char *
+platform_webhook_current_snapshot(void)
+{
+	platform_query_run(&current_snapshot, NULL, NULL);
+	return with_own_transaction(platform_row_cstring(0, 1));
 }
 
 static uint64
@@ -309,6 +327,7 @@ take_events(Event *events, int count)
 		events[count].organization = platform_row_uuid(i, 2);
 		events[count].type = platform_row_cstring(i, 3);
 		events[count].transaction = row_xid(i, 4);
+		events[count].cluster = platform_row_int64(i, 5);
 	}
 	return count;
 }
@@ -404,8 +423,31 @@ read_subscriptions(const Event *events, int nevents, int *count)
 						  false, TYPALIGN_INT, &subscriptions[i].patterns, NULL,
 						  &subscriptions[i].npatterns);
 		subscriptions[i].max_attempts = platform_row_int32(i, 4);
+		subscriptions[i].since = platform_row_cstring(i, 5);
+		subscriptions[i].since_cluster = platform_row_int64_or(i, 6, 0);
 	}
 	return subscriptions;
+}
+
+/* Had the event's transaction committed when the subscription was made? */
+static bool
+is_older(const Event *event, const Subscription *subscription)
+{
+	char	   *text = subscription->since;
+	uint64		xmin;
+	uint64		xmax;
+
+	if (text == NULL || event->transaction == MISSING_XID ||
+		event->cluster != subscription->since_cluster)
+		return false;
+	xmin = strtoull(text, &text, 10);
+	xmax = strtoull(text + 1, &text, 10);
+	if (event->transaction < xmin || event->transaction >= xmax)
+		return event->transaction < xmin;
+	while (text[0] != '\0' && text[1] != '\0')
+		if (strtoull(text + 1, &text, 10) == event->transaction)
+			return false;
+	return true;
 }
 
 static bool
@@ -413,6 +455,8 @@ wants(const Subscription *subscription, const Event *event)
 {
 	size_t		length = strlen(event->type);
 
+	if (is_older(event, subscription))
+		return false;
 	for (int i = 0; i < subscription->npatterns; i++)
 	{
 		text	   *pattern = DatumGetTextPP(subscription->patterns[i]);
@@ -481,8 +525,9 @@ match_events(Deliveries *deliveries, const Event *events, int nevents,
 
 /* Locks the endpoints, by id, and adds the deliveries. */
 static void
-write_deliveries(const Deliveries *deliveries, TimestampTz now)
+write_deliveries(const Deliveries *deliveries)
 {
+	TimestampTz now;
 	pg_uuid_t (*pairs)[2] = palloc(deliveries->count * sizeof(*pairs));
 	pg_uuid_t  *subscriptions = palloc(deliveries->count * sizeof(pg_uuid_t));
 	pg_uuid_t  *organizations = palloc(deliveries->count * sizeof(pg_uuid_t));
@@ -501,9 +546,7 @@ write_deliveries(const Deliveries *deliveries, TimestampTz now)
 			subscriptions[count] = pairs[i][0];
 			organizations[count++] = pairs[i][1];
 		}
-	platform_webhook_make_due(subscriptions, organizations, count, now);
-	/* behind whatever was claimed before we had the lock */
-	now = GetCurrentTimestamp();
+	now = platform_webhook_make_due(subscriptions, organizations, count);
 
 	values[0] = platform_uuid_array(deliveries->subscriptions, deliveries->count);
 	values[1] = platform_uuid_array(deliveries->organizations, deliveries->count);
@@ -515,7 +558,7 @@ write_deliveries(const Deliveries *deliveries, TimestampTz now)
 }
 
 static bool
-deliver_events(const Event *events, int nevents, TimestampTz now)
+deliver_events(const Event *events, int nevents)
 {
 	int			nsubscriptions;
 	Subscription *subscriptions = read_subscriptions(events, nevents, &nsubscriptions);
@@ -523,7 +566,7 @@ deliver_events(const Event *events, int nevents, TimestampTz now)
 
 	match_events(&deliveries, events, nevents, subscriptions, nsubscriptions);
 	if (deliveries.count > 0)
-		write_deliveries(&deliveries, now);
+		write_deliveries(&deliveries);
 	return deliveries.count > 0;
 }
 
@@ -555,7 +598,7 @@ adopt_cluster(Fanout *fanout, int64 here, Event *events, int limit)
 }
 
 WebhookFanout
-platform_webhook_fan_out(TimestampTz now, int limit)
+platform_webhook_fan_out(int limit)
 {
 	int64		here = (int64) GetSystemIdentifier();
 	bool		adopted = false;
@@ -577,7 +620,7 @@ platform_webhook_fan_out(TimestampTz now, int limit)
 		count = read_events(&fanout, events, limit);
 	if (count == 0 && fanout.position == MISSING_XID && !adopted)
 		return FANOUT_NOTHING;
-	made = count > 0 && deliver_events(events, count, now);
+	made = count > 0 && deliver_events(events, count);
 	if (count == limit)
 	{
 		fanout.position = events[count - 1].transaction;
@@ -603,12 +646,11 @@ platform_webhook_has_new_events(void)
 }
 
 void
-platform_webhook_deliver_event(const pg_uuid_t *id, const pg_uuid_t *organization, const char *type,
-							   TimestampTz now)
+platform_webhook_deliver_event(const pg_uuid_t *id, const pg_uuid_t *organization, const char *type)
 {
-	Event		event = {*id, *organization, unconstify(char *, type), 0};
+	Event		event = {*id, *organization, unconstify(char *, type), MISSING_XID, 0};
 
 	platform_query_begin();
-	(void) deliver_events(&event, 1, now);
+	(void) deliver_events(&event, 1);
 	platform_query_end();
 }

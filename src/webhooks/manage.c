@@ -103,8 +103,7 @@ lock_endpoint(const pg_uuid_t *subscription)
 {
 	pg_uuid_t	organization = platform_require_webhook_subscription(subscription);
 
-	platform_webhook_make_due(subscription, &organization, 1, GetCurrentTimestamp());
-	return GetCurrentTimestamp();
+	return platform_webhook_make_due(subscription, &organization, 1);
 }
 
 /* The same for that of a delivery; PT404 when there is none that the caller may see. */

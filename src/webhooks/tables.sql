@@ -153,6 +153,8 @@ CREATE TABLE IF NOT EXISTS platform.webhook_endpoints (
 	last_success_at timestamptz,
 	last_failure_at timestamptz,
 	rate_at timestamptz,
+	since pg_snapshot,
+	since_cluster bigint,
 	CONSTRAINT webhook_endpoints_pkey PRIMARY KEY (subscription_id, organization_id),
 	CONSTRAINT webhook_endpoints_breaker_check CHECK (breaker IN ('closed', 'open', 'half_open')),
 	CONSTRAINT webhook_endpoints_blocked_by_check CHECK (blocked_by IN ('breaker', 'full', 'rate', 'held', 'killed')),
@@ -181,6 +183,11 @@ COMMENT ON COLUMN platform.webhook_endpoints.failing_since IS
 	'The first of these failures.';
 COMMENT ON COLUMN platform.webhook_endpoints.rate_at IS
 	'When the next request may begin, as far as rate_per_second says.';
+
+COMMENT ON COLUMN platform.webhook_endpoints.since IS
+	'When the subscription was made: events of transactions that it sees were before, and are not delivered; NULL: all are.';
+COMMENT ON COLUMN platform.webhook_endpoints.since_cluster IS
+	'The database system of whose transactions since speaks.';
 
 -- One row an event and subscription. What a claim changes is in no index; a finished
 -- row leaves the index of those that are due.

@@ -11,6 +11,7 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "executor/spi.h"
@@ -102,9 +103,10 @@ static PlatformQuery count_active =
 
 static PlatformQuery insert_endpoint =
 	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST,
-				   "INSERT INTO platform.webhook_endpoints (subscription_id, organization_id)"
-				   " VALUES ($1, $2) ON CONFLICT (subscription_id, organization_id) DO NOTHING",
-				   UUIDOID, UUIDOID);
+				   "INSERT INTO platform.webhook_endpoints (subscription_id, organization_id, since, since_cluster)"
+				   " VALUES ($1, $2, $3::pg_catalog.pg_snapshot, $4)"
+				   " ON CONFLICT (subscription_id, organization_id) DO NOTHING",
+				   UUIDOID, UUIDOID, TEXTOID, INT8OID);
 
 static PlatformQuery wake_endpoint =
 	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST,
@@ -515,7 +517,8 @@ platform_check_webhook_subscription(PG_FUNCTION_ARGS)
 /*
  * platform.keep_webhook_endpoint() returns trigger
  *
- * Makes the endpoint's row of a new subscription; when one becomes active again
+ * Makes the endpoint's row of a new subscription, from whose moment on events are
+ * delivered; when one becomes active again
  * or gets another url, what was known of the endpoint's health is forgotten and
  * its deliveries are due. Errors: 39P01 when fired otherwise.
  *
@@ -531,7 +534,7 @@ platform_keep_webhook_endpoint(PG_FUNCTION_ARGS)
 												  GUARD_INSERT | GUARD_UPDATE);
 	HeapTuple	row = platform_trigger_row(trigger);
 	Write		write = {0};
-	Datum		values[3];
+	Datum		values[4];
 	bool		active;
 
 	write.desc = RelationGetDescr(trigger->tg_relation);
@@ -541,12 +544,16 @@ platform_keep_webhook_endpoint(PG_FUNCTION_ARGS)
 	read_row(&write, trigger, row, write.values, write.nulls);
 	values[0] = write.values[COLUMN_ID];
 	values[1] = write.values[COLUMN_ORGANIZATION];
-	values[2] = TimestampTzGetDatum(GetCurrentTimestamp());
 	platform_query_begin();
 	if (!write.update)
+	{
+		values[2] = CStringGetTextDatum(platform_webhook_current_snapshot());
+		values[3] = Int64GetDatum((int64) GetSystemIdentifier());
 		platform_query_run(&insert_endpoint, values, NULL);
+	}
 	else
 	{
+		values[2] = TimestampTzGetDatum(GetCurrentTimestamp());
 		read_row(&write, trigger, trigger->tg_trigtuple, write.old_values, write.old_nulls);
 		active = DatumGetBool(write.values[COLUMN_ACTIVE]);
 		if (active && (is_changed(&write, COLUMN_ACTIVE) || is_changed(&write, COLUMN_URL)))

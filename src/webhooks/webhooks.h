@@ -68,19 +68,27 @@ typedef enum WebhookFanout
 } WebhookFanout;
 
 /* Makes deliveries of new events, at most so many. In a query. */
-extern WebhookFanout platform_webhook_fan_out(TimestampTz now, int limit);
+extern WebhookFanout platform_webhook_fan_out(int limit);
+
+/*
+ * A snapshot of now, as text, to which this transaction is in progress: what it
+ * does not see happens from now on. In a query.
+ */
+extern char *platform_webhook_current_snapshot(void);
 
 /* Are there events of which no deliveries were made yet? In a query. */
 extern bool platform_webhook_has_new_events(void);
 
 /* Makes the deliveries of one event at once; fan-out finds them there later. */
 extern void platform_webhook_deliver_event(const pg_uuid_t *id, const pg_uuid_t *organization,
-										   const char *type, TimestampTz now);
+										   const char *type);
 
-/* Makes subscriptions' endpoints due; ids in ascending order. In a query. */
-extern void platform_webhook_make_due(const pg_uuid_t *subscriptions,
-									  const pg_uuid_t *organizations, int count,
-									  TimestampTz due_at);
+/*
+ * Locks subscriptions' endpoints and makes them due; ids in ascending order. Returns
+ * the time to give to deliveries that are to be due at once. In a query.
+ */
+extern TimestampTz platform_webhook_make_due(const pg_uuid_t *subscriptions,
+											 const pg_uuid_t *organizations, int count);
 
 /* purge.c */
 

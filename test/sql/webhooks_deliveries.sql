@@ -38,6 +38,8 @@ CREATE FUNCTION pg_temp.states() RETURNS TABLE (name text, event_type text, stat
 	SELECT subscription_name, event_type, state, retrying, attempts, response_status, last_error FROM platform.webhook_delivery_states
 	WHERE organization_id::text LIKE '92000000%' ORDER BY subscription_name COLLATE "C", event_id, replay
 $$;
+-- before there is a subscription: for nobody
+SELECT platform.emit_event(:org, 'call.completed');
 SELECT pg_temp.subscribe(:org, 'exact', 'call.completed', 'recording.available');
 SELECT pg_temp.subscribe(:org, 'family', 'call.*');
 SELECT pg_temp.subscribe(:org, 'all', '*');
@@ -45,7 +47,7 @@ SELECT pg_temp.subscribe(:other, 'foreign', '*');
 \o
 \set ECHO all
 
--- each event to who asked for it: exactly, by family, all; never to another organization
+-- each event to who asked for it: exactly, by family, all; never to another organization, nor from before
 SELECT count(platform.emit_event(:org, t, jsonb_build_object('type', t, 'text', 'ü')))
 FROM (VALUES ('call.completed'), ('call.failed'), ('calls.completed'), ('callXcompleted'), ('call'), ('call.a.b'), ('recording.available')) v (t) WHERE t !~ 'X';
 SELECT pg_temp.claim();
