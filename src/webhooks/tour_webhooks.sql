@@ -20,41 +20,40 @@ SELECT platform.emit_event(:org, 'call.completed', '{"call_id": "c1", "duration"
 	platform.emit_event(:org, 'lead_created', '{"lead": 7}') IS NOT NULL AS not_wanted;
 \set ECHO none
 \echo
-\echo A worker claims the request to send: it is signed, and the worker's until its lease ends.
+\echo A worker claims the request to send. It is signed, and nobody else gets it before its lease ends.
 \echo
 \set ECHO queries
-SELECT * FROM platform.claim_webhook_deliveries(100) WHERE subscription_id = :'subscription' \gset
-SELECT :'method' AS method, :'url' AS url, :attempt AS attempt;
-SELECT key AS header, left(value, 40) AS value FROM jsonb_each_text(:'headers') ORDER BY key;
-SELECT jsonb_pretty(convert_from(:'body'::bytea, 'UTF8')::jsonb) AS body;
-SELECT platform.verify_webhook_request('standard', :'headers', :'body'::bytea, ARRAY[:'secret']) AS receiver_accepts,
-	platform.verify_webhook_request('standard', :'headers', :'body'::bytea || ' ', ARRAY[:'secret']) AS changed_on_the_way;
+CREATE TEMP TABLE first AS SELECT * FROM platform.claim_webhook_deliveries(100) WHERE subscription_id = :'subscription';
+SELECT attempt, method, url, convert_from(body, 'UTF8') AS body FROM first;
+SELECT key AS header, left(value, 40) AS value FROM first, jsonb_each_text(headers) ORDER BY key;
+SELECT platform.verify_webhook_request('standard', headers, body, ARRAY[:'secret']) AS receiver_accepts,
+	platform.verify_webhook_request('standard', headers, body || ' ', ARRAY[:'secret']) AS changed_on_the_way FROM first;
 \set ECHO none
 \echo
 \echo The receiver is busy, and says when to come back. Somebody does not want to wait; then it
-\echo arrives. A result for the lease of before changes nothing.
+\echo arrives. A result that comes with the lease of before changes nothing.
 \echo
 \set ECHO queries
-SELECT outcome, date_trunc('second', next_attempt_at - clock_timestamp()) AS tried_again_in
-FROM platform.complete_webhook_delivery(:'delivery_id', :'lease_id', 503, 41, retry_after => '120');
-\set first_lease :lease_id
-SELECT platform.retry_webhook_delivery(:'delivery_id');
-SELECT * FROM platform.claim_webhook_deliveries(100) WHERE subscription_id = :'subscription' \gset
-SELECT outcome FROM platform.complete_webhook_delivery(:'delivery_id', :'first_lease', 200);
-SELECT outcome FROM platform.complete_webhook_delivery(:'delivery_id', :'lease_id', 200, 35);
-SELECT attempt, outcome, http_status, duration_ms, error FROM platform.webhook_delivery_history(:'delivery_id');
+SELECT r.outcome, r.next_attempt_at - clock_timestamp() > interval '119 s' AS as_long_as_it_said
+FROM first, platform.complete_webhook_delivery(delivery_id, lease_id, 503, 41, retry_after => '120') AS r;
+SELECT platform.retry_webhook_delivery(delivery_id) FROM first \g /dev/null
+CREATE TEMP TABLE second AS SELECT * FROM platform.claim_webhook_deliveries(100) WHERE subscription_id = :'subscription';
+SELECT late.outcome AS late_one, r.outcome FROM first, platform.complete_webhook_delivery(delivery_id, lease_id, 200) AS late,
+	second, platform.complete_webhook_delivery(second.delivery_id, second.lease_id, 200, 35) AS r;
+SELECT h.attempt, outcome, http_status, duration_ms, error FROM first, platform.webhook_delivery_history(delivery_id) AS h;
 \set ECHO none
 \echo
 \echo It was delivered, and the customer lost it. It is sent once more, with the webhook-id it had.
 \echo While the subscription is paused it is held, and nothing is dropped.
 \echo
 \set ECHO queries
-SELECT platform.replay_webhook_delivery(:'delivery_id') IS NOT NULL AS replayed;
+SELECT platform.replay_webhook_delivery(delivery_id) IS NOT NULL AS replayed FROM first;
 SELECT platform.pause_webhook_subscription(:'subscription') AS paused;
 SELECT event_type, replay, state, attempts, response_status FROM platform.list_webhook_deliveries(:org, :'subscription');
 SELECT platform.resume_webhook_subscription(:'subscription') AS resumed;
-SELECT delivery_id, lease_id, event_id = :'event_id' AS same_id FROM platform.claim_webhook_deliveries(100) WHERE subscription_id = :'subscription' \gset
-SELECT :'same_id' AS same_webhook_id, outcome FROM platform.complete_webhook_delivery(:'delivery_id', :'lease_id', 200, 28);
+CREATE TEMP TABLE third AS SELECT * FROM platform.claim_webhook_deliveries(100) WHERE subscription_id = :'subscription';
+SELECT third.headers ->> 'webhook-id' = first.headers ->> 'webhook-id' AS same_webhook_id, r.outcome
+FROM first, third, platform.complete_webhook_delivery(third.delivery_id, third.lease_id, 200, 28) AS r;
 SELECT name, breaker, attempts, success_rate, p50_ms, p95_ms FROM platform.webhook_endpoint_health WHERE subscription_id = :'subscription';
 ROLLBACK;
 \set ECHO none
