@@ -28,6 +28,7 @@
 #include "access/xact.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_index.h"
+#include "common/hashfn.h"
 #include "executor/executor.h"
 #include "executor/nodeModifyTable.h"
 #include "miscadmin.h"
@@ -36,6 +37,7 @@
 #include "storage/lock.h"
 #include "storage/procarray.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -192,7 +194,8 @@ row_open(PlatformRow *row, PlatformRowTable *table, LOCKMODE lockmode)
 	natts = RelationGetDescr(relation)->natts;
 	row->table = table;
 	row->relation = relation;
-	row->index = index_open(table->indexid, lockmode);
+	row->index = NULL;
+	row->lockmode = lockmode;
 	row->slot = table_slot_create(relation, NULL);
 	row->new_slot = NULL;
 	row->estate = NULL;
@@ -254,7 +257,8 @@ platform_row_close(PlatformRow *row)
 	ExecDropSingleTupleTableSlot(row->slot);
 	pfree(row->values);
 	pfree(row->isnull);
-	index_close(row->index, NoLock);
+	if (row->index != NULL)
+		index_close(row->index, NoLock);
 	table_close(row->relation, NoLock);
 }
 
@@ -284,6 +288,8 @@ row_begin_index(PlatformRow *row, Relation index, ScanKey keys, int nkeys, Snaps
 static void
 row_begin(PlatformRow *row, int nkeys, Snapshot snapshot)
 {
+	if (row->index == NULL)
+		row->index = index_open(row->table->indexid, row->lockmode);
 	row_begin_index(row, row->index, row->scankeys, nkeys, snapshot);
 }
 
@@ -385,14 +391,26 @@ append_key(char *bytes, int length, Datum value, Form_pg_attribute attribute)
 	return length + size;
 }
 
+/* The bytes of the keys; -1 when there is no room. */
+static int
+row_key_bytes(const PlatformRow *row, const Datum *keys, char *bytes)
+{
+	TupleDesc	tupdesc = RelationGetDescr(row->relation);
+	int			length = 0;
+
+	for (int i = 0; i < row->table->nkeys; i++)
+		length = append_key(bytes, length, keys[i],
+							TupleDescAttr(tupdesc, row->table->attnums[i] - 1));
+	return length;
+}
+
 /* The version that this transaction has just written, if it is what is looked for. */
 static bool
 row_find_last(PlatformRow *row, const Datum *keys)
 {
 	PlatformRowTable *table = row->table;
-	TupleDesc	tupdesc = RelationGetDescr(row->relation);
 	char		bytes[PLATFORM_ROW_KEY_BYTES];
-	int			length = 0;
+	int			length;
 
 	if (!TransactionIdIsValid(table->last_xid))
 		return false;
@@ -401,9 +419,7 @@ row_find_last(PlatformRow *row, const Datum *keys)
 		table->last_xid = InvalidTransactionId;
 		return false;
 	}
-	for (int i = 0; i < table->nkeys; i++)
-		length = append_key(bytes, length, keys[i],
-							TupleDescAttr(tupdesc, table->attnums[i] - 1));
+	length = row_key_bytes(row, keys, bytes);
 	if (length != table->last_length || memcmp(bytes, table->last_keys, length) != 0 ||
 		!table_tuple_fetch_row_version(row->relation, &table->last_tid, SnapshotSelf, row->slot))
 		return false;
@@ -415,15 +431,13 @@ static void
 row_remember_last(PlatformRow *row)
 {
 	PlatformRowTable *table = row->table;
-	TupleDesc	tupdesc = RelationGetDescr(row->relation);
-	int			length = 0;
+	Datum		keys[PLATFORM_ROW_MAX_KEYS];
 
 	for (int i = 0; i < table->nkeys; i++)
-		length = append_key(table->last_keys, length, row->values[table->attnums[i] - 1],
-							TupleDescAttr(tupdesc, table->attnums[i] - 1));
-	table->last_length = length;
+		keys[i] = row->values[table->attnums[i] - 1];
+	table->last_length = row_key_bytes(row, keys, table->last_keys);
 	table->last_tid = row->tid;
-	table->last_xid = length > 0 ? GetCurrentTransactionId() : InvalidTransactionId;
+	table->last_xid = table->last_length > 0 ? GetCurrentTransactionId() : InvalidTransactionId;
 }
 
 bool
@@ -461,24 +475,21 @@ row_search(PlatformRow *row, const ItemPointerData *root, Buffer buffer, HeapTup
  * that is updated all the time is a record in the log each time.
  */
 static bool
-row_fetch(PlatformRow *row, const ItemPointerData *tid)
+row_fetch(PlatformRow *row, const ItemPointerData *tid, Buffer buffer, bool *all_dead)
 {
-	Buffer		buffer = ReadBuffer(row->relation, ItemPointerGetBlockNumber(tid));
 	HeapTuple	tuple;
-	bool		all_dead = false;
 	bool		found;
 	Size		free;
 
 	ExecClearTuple(row->slot);
 	tuple = &((BufferHeapTupleTableSlot *) row->slot)->base.tupdata;
-	found = row_search(row, tid, buffer, tuple, &all_dead, &free);
+	found = row_search(row, tid, buffer, tuple, all_dead, &free);
 	if (found && !row->table->immutable &&
 		free < Max(ROW_ROOM * MAXALIGN(tuple->t_len), BLCKSZ / 10))
 	{
 		heap_page_prune_opt(row->relation, buffer);
-		found = row_search(row, tid, buffer, tuple, &all_dead, &free);
+		found = row_search(row, tid, buffer, tuple, all_dead, &free);
 	}
-	row->scan->kill_prior_tuple = all_dead;
 	if (found)
 		ExecStorePinnedBufferHeapTuple(tuple, row->slot, buffer);
 	else
@@ -486,9 +497,81 @@ row_fetch(PlatformRow *row, const ItemPointerData *tid)
 	return found;
 }
 
+/* Are the keys of the row found those? */
+static bool
+row_has_keys(const PlatformRow *row, const Datum *keys)
+{
+	for (int i = 0; i < row->table->nkeys; i++)
+	{
+		int			place = row->table->attnums[i] - 1;
+		Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(row->relation), place);
+
+		if (row->isnull[place] ||
+			!datum_image_eq(row->values[place], keys[i], attribute->attbyval, attribute->attlen))
+			return false;
+	}
+	return true;
+}
+
+/* The page, if it still is in that buffer; InvalidBuffer when not, also when it is gone. */
+static Buffer
+row_read_recent(const PlatformRow *row, const PlatformPlace *place)
+{
+#if PG_VERSION_NUM >= 160000
+	RelFileLocator file = row->relation->rd_locator;
+#else
+	RelFileNode file = row->relation->rd_node;
+#endif
+
+	return ReadRecentBuffer(file, MAIN_FORKNUM, ItemPointerGetBlockNumber(&place->tid),
+							place->buffer) ? place->buffer : InvalidBuffer;
+}
+
+/*
+ * Page and row are seldom in the processor's cache: asks for both at once, before
+ * the one is read to find the other.
+ */
+static void
+row_prefetch(const PlatformPlace *place)
+{
+	const char *page = BufferGetPage(place->buffer);
+
+	__builtin_prefetch(page);
+	for (int line = 0; line < 4; line++)
+		__builtin_prefetch(page + Min(place->offset + line * PG_CACHE_LINE_SIZE / 2, BLCKSZ - 1));
+}
+
+/* Where the row found is in its page. */
+static uint16
+row_offset(const PlatformRow *row, Buffer buffer)
+{
+	HeapTuple	tuple = ((HeapTupleTableSlot *) row->slot)->tuple;
+
+	return (char *) tuple->t_data - (char *) BufferGetPage(buffer);
+}
+
+/* Where this backend found it before, if it still is there. */
+static bool
+row_find_at(PlatformRow *row, const Datum *keys, uint32 hash)
+{
+	PlatformPlace *place = platform_place_find(&row->table->places, hash);
+	bool		all_dead = false;
+	Buffer		buffer;
+
+	if (place == NULL)
+		return false;
+	row_prefetch(place);
+	buffer = row_read_recent(row, place);
+	if (buffer == InvalidBuffer || !row_fetch(row, &place->tid, buffer, &all_dead))
+		return false;
+	place->offset = row_offset(row, buffer);
+	row_load(row);
+	return row_has_keys(row, keys);
+}
+
 /* By the index and SnapshotSelf. */
 static bool
-row_find_now(PlatformRow *row, const Datum *keys)
+row_find_now(PlatformRow *row, const Datum *keys, uint32 hash)
 {
 	ItemPointer tid;
 	bool		found = false;
@@ -497,7 +580,16 @@ row_find_now(PlatformRow *row, const Datum *keys)
 		row->scankeys[i].sk_argument = keys[i];
 	row_begin(row, row->table->nkeys, SnapshotSelf);
 	while (!found && (tid = index_getnext_tid(row->scan, ForwardScanDirection)) != NULL)
-		found = row_fetch(row, tid);
+	{
+		Buffer		buffer = ReadBuffer(row->relation, ItemPointerGetBlockNumber(tid));
+		bool		all_dead = false;
+
+		found = row_fetch(row, tid, buffer, &all_dead);
+		/* What is dead here may not be on the server that this one follows. */
+		row->scan->kill_prior_tuple = all_dead && !row->scan->xactStartedInRecovery;
+		if (found && row->table->remembers)
+			platform_place_remember(&row->table->places, hash, tid, buffer, row_offset(row, buffer));
+	}
 	index_endscan(row->scan);
 	row->scan = NULL;
 	if (found)
@@ -508,9 +600,21 @@ row_find_now(PlatformRow *row, const Datum *keys)
 bool
 platform_row_find(PlatformRow *row, const Datum *keys)
 {
+	uint32		hash = 0;
 	bool		found;
 
-	if (row_find_last(row, keys) || row_find_now(row, keys))
+	if (row_find_last(row, keys))
+		return true;
+	if (row->table->remembers)
+	{
+		char		bytes[PLATFORM_ROW_KEY_BYTES];
+		int			length = row_key_bytes(row, keys, bytes);
+
+		hash = length > 0 ? hash_bytes((unsigned char *) bytes, length) : 0;
+		if (row_find_at(row, keys, hash))
+			return true;
+	}
+	if (row_find_now(row, keys, hash))
 		return true;
 	if (row->table->immutable)
 		return false;
@@ -781,42 +885,6 @@ platform_row_wait(const PlatformRow *row)
 	for (int i = 0; i < count; i++)
 		XactLockTableWait(others[i], row->relation, &tid, XLTW_Update);
 	pfree(others);
-}
-
-/* Advisory locks of SQL have 1 or 2 in the last field. */
-#define MUTEX_CLASS 0x504C
-
-static void
-mutex_tag(LOCKTAG *tag, uint64 key)
-{
-	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, (uint32) (key >> 32), (uint32) key, MUTEX_CLASS);
-}
-
-void
-platform_mutex_lock(uint64 key)
-{
-	LOCKTAG		tag;
-
-	mutex_tag(&tag, key);
-	(void) LockAcquire(&tag, ExclusiveLock, false, false);
-}
-
-void
-platform_mutex_unlock(uint64 key)
-{
-	LOCKTAG		tag;
-
-	mutex_tag(&tag, key);
-	LockRelease(&tag, ExclusiveLock, false);
-}
-
-void
-platform_mutex_share(uint64 key)
-{
-	LOCKTAG		tag;
-
-	mutex_tag(&tag, key);
-	(void) LockAcquire(&tag, ShareLock, false, false);
 }
 
 typedef struct InsertOnce

@@ -24,6 +24,7 @@
 #include "utils/rel.h"
 
 #include "core/cache.h"
+#include "core/place.h"
 #include "core/query.h"
 
 #define PLATFORM_ROW_MAX_KEYS		6
@@ -44,6 +45,7 @@ typedef struct PlatformRowTable
 {
 	PlatformCache cache;		/* .name, .tables = {the table} */
 	bool		immutable;		/* rows are only added: one is found at once or is not there */
+	bool		remembers;		/* each backend knows where it found rows: place.h */
 	int			nkeys;
 	int			ncolumns;
 	PlatformRowColumn columns[PLATFORM_ROW_MAX_COLUMNS];
@@ -52,6 +54,7 @@ typedef struct PlatformRowTable
 	Oid			indexid;
 	AttrNumber	attnums[PLATFORM_ROW_MAX_COLUMNS];
 	ScanKeyData scankeys[PLATFORM_ROW_MAX_KEYS];
+	PlatformPlaces places;
 
 	/* The version written last, as long as its transaction runs. */
 	TransactionId last_xid;
@@ -65,7 +68,8 @@ typedef struct PlatformRow
 {
 	PlatformRowTable *table;
 	Relation	relation;
-	Relation	index;
+	Relation	index;			/* NULL until it is needed */
+	LOCKMODE	lockmode;
 	TupleTableSlot *slot;		/* pins the page of the version found */
 	TupleTableSlot *new_slot;	/* the version written */
 	EState	   *estate;			/* with open indexes; NULL unless they are kept */

@@ -62,21 +62,21 @@ platform_check_usage(PG_FUNCTION_ARGS)
 		memset(nulls, true, sizeof(nulls));
 		nulls[0] = nulls[1] = nulls[6] = nulls[7] = false;
 		values[0] = values[6] = BoolGetDatum(false);
-		values[1] = values[7] = CStringGetTextDatum("NO_PLAN");
+		values[1] = values[7] = platform_constant_text("NO_PLAN");
 		PG_RETURN_DATUM(platform_return_row(fcinfo, values, nulls));
 	}
 
 	objection = platform_caps_objection(&limits, USAGE_CALL, 1, &why);
 	values[0] = BoolGetDatum(objection == NULL);
-	values[1] = CStringGetTextDatum(objection != NULL ? objection : why);
-	values[2] = CStringGetTextDatum(platform_caps_state_name(limits.state[USAGE_CALL]));
+	values[1] = platform_constant_text(objection != NULL ? objection : why);
+	values[2] = platform_constant_text(platform_caps_state_name(limits.state[USAGE_CALL]));
 	values[3] = Int64GetDatum(platform_caps_remaining(&limits, USAGE_CALL));
 	values[4] = Int64GetDatum(platform_caps_remaining(&limits, USAGE_SMS));
 	values[5] = TimestampTzGetDatum(limits.period_end);
 	objection = platform_caps_objection(&limits, USAGE_SMS, 1, &why);
 	values[6] = BoolGetDatum(objection == NULL);
-	values[7] = CStringGetTextDatum(objection != NULL ? objection : why);
-	values[8] = CStringGetTextDatum(platform_caps_state_name(limits.state[USAGE_SMS]));
+	values[7] = platform_constant_text(objection != NULL ? objection : why);
+	values[8] = platform_constant_text(platform_caps_state_name(limits.state[USAGE_SMS]));
 	values[9] = Int64GetDatum(limits.used[USAGE_CALL]);
 	values[10] = Int64GetDatum(platform_caps_total(&limits, USAGE_CALL));
 	values[11] = Int64GetDatum(limits.used[USAGE_SMS]);

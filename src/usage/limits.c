@@ -18,6 +18,7 @@
 #include "utils/timestamp.h"
 
 #include "core/error.h"
+#include "core/event.h"
 #include "core/query.h"
 #include "usage/limits.h"
 
@@ -65,6 +66,7 @@ enum
 
 static PlatformRowTable limits_table = {
 	.cache = {.name = "usage limits", .tables = {"usage_limits"}},
+	.remembers = true,
 	.nkeys = 2,
 	.ncolumns = L_COLUMNS,
 	.columns = {
@@ -108,13 +110,19 @@ static PlatformRowTable limits_table = {
 	},
 };
 
+/* With the payload of its event; nothing when it was told before. */
 static PlatformQuery insert_alert =
 	PLATFORM_QUERY(QUERY_LATEST | QUERY_OWNER,
 				   "INSERT INTO platform.usage_alerts"
 				   " (organization_id, user_id, period_id, alert_type, severity, used, usage_limit)"
 				   " VALUES ($1, $2, $3, $4, $5, $6, $7)"
-				   " ON CONFLICT (period_id, organization_id, alert_type, usage_limit) DO NOTHING",
-				   UUIDOID, UUIDOID, UUIDOID, TEXTOID, TEXTOID, INT8OID, INT8OID);
+				   " ON CONFLICT (period_id, organization_id, alert_type, usage_limit) DO NOTHING"
+				   " RETURNING pg_catalog.jsonb_build_object('alert_id', id, 'user_id', user_id,"
+				   " 'kind', $8, 'unit', $9, 'severity', severity, 'used', used,"
+				   " 'limit', usage_limit, 'period_id', period_id, 'period_start', $10,"
+				   " 'period_end', $11)",
+				   UUIDOID, UUIDOID, UUIDOID, TEXTOID, TEXTOID, INT8OID, INT8OID, TEXTOID, TEXTOID,
+				   TIMESTAMPTZOID, TIMESTAMPTZOID);
 
 static PlatformQuery insert_limits =
 	PLATFORM_QUERY(QUERY_LATEST | QUERY_OWNER,
@@ -447,21 +455,44 @@ stamp_crossings(const UsageLimits *limits, const UsageLimits *before, PlatformRo
 	}
 }
 
-static void
-alert(const UsageLimits *limits, UsageKind kind, const char *type, const char *severity)
+/* What is told of a crossing: an alert, and an event for webhooks with it. */
+typedef struct UsageCrossing
 {
-	Datum		values[7];
+	const char *type;
+	const char *severity;
+	const char *event;
+} UsageCrossing;
+
+static const UsageCrossing crosses_soft = {"soft", "warning", "usage.soft_limit"};
+static const UsageCrossing crosses_hard = {"hard", "critical", "usage.hard_limit"};
+static const UsageCrossing blocks = {"block", "critical", "usage.blocked"};
+
+/* Once for each limit in a period; the event is the alert's, so it is there as often. */
+static void
+tell(const UsageLimits *limits, UsageKind kind, const UsageCrossing *crossing)
+{
+	PlatformEvent event = {.organization = &limits->organization, .type = crossing->event};
+	const char *name = kind == USAGE_CALL ? "call" : "sms";
+	Datum		values[11];
+	bool		isnull;
 
 	values[0] = UUIDPGetDatum(&limits->organization);
 	values[1] = UUIDPGetDatum(&limits->user);
 	values[2] = UUIDPGetDatum(&limits->period_id);
-	values[3] = CStringGetTextDatum(psprintf("%s_%s", kind == USAGE_CALL ? "call" : "sms", type));
-	values[4] = CStringGetTextDatum(severity);
+	values[3] = CStringGetTextDatum(psprintf("%s_%s", name, crossing->type));
+	values[4] = CStringGetTextDatum(crossing->severity);
 	values[5] = Int64GetDatum(limits->used[kind]);
 	values[6] = Int64GetDatum(platform_caps_total(limits, kind));
+	values[7] = CStringGetTextDatum(name);
+	values[8] = CStringGetTextDatum(kind == USAGE_CALL ? "seconds" : "segments");
+	values[9] = TimestampTzGetDatum(limits->period_start);
+	values[10] = TimestampTzGetDatum(limits->period_end);
 	platform_query_begin();
-	platform_query_run(&insert_alert, values, NULL);
+	if (platform_query_run(&insert_alert, values, NULL) > 0)
+		event.payload = DatumGetJsonbP(platform_row_datum_copy(0, 1, &isnull));
 	platform_query_end();
+	if (event.payload != NULL)
+		(void) platform_event_emit(&event, NULL);
 }
 
 static void
@@ -470,11 +501,11 @@ announce_crossings(const UsageLimits *limits, const UsageLimits *before)
 	for (int kind = 0; kind < USAGE_KINDS; kind++)
 	{
 		if (rises(limits, before, kind, USAGE_SOFT))
-			alert(limits, kind, "soft", "warning");
+			tell(limits, kind, &crosses_soft);
 		if (rises(limits, before, kind, USAGE_HARD))
-			alert(limits, kind, "hard", "critical");
+			tell(limits, kind, &crosses_hard);
 		if (stops(limits, before, kind))
-			alert(limits, kind, "block", "critical");
+			tell(limits, kind, &blocks);
 	}
 }
 

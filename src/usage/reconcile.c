@@ -11,8 +11,9 @@
  * run go in batches of customers, each in a transaction of its own, and each
  * customer in one snapshot: reconciliation_runs has the last customer, from where
  * the next batch goes on, whatever became of the one before. A batch holds the
- * run's row: two do not do the same. A run that nobody went on with for a while is
- * marked as failed by the next one; it can still be resumed.
+ * run's row: two do not do the same. A run that nobody went on with for a while, or
+ * since the server started, is marked as failed by the next one; it can still be
+ * resumed.
  */
 #include "core/platform.h"
 
@@ -39,9 +40,12 @@ PG_FUNCTION_INFO_V1(platform_resume_reconciliation);
 static PlatformQuery fail_abandoned =
 	PLATFORM_QUERY(QUERY_LATEST | QUERY_OWNER,
 				   "UPDATE platform.reconciliation_runs SET status = 'failed', completed_at = clock_timestamp(),"
-				   " notes = 'abandoned: nobody went on with it for 15 minutes'"
+				   " notes = CASE WHEN progress_at < pg_postmaster_start_time()"
+				   " THEN 'abandoned: the server was started since'"
+				   " ELSE 'abandoned: nobody went on with it for 15 minutes' END"
 				   " WHERE id IN (SELECT id FROM platform.reconciliation_runs WHERE status = 'running'"
-				   " AND progress_at < clock_timestamp() - interval '15 minutes' FOR UPDATE SKIP LOCKED)");
+				   " AND (progress_at < clock_timestamp() - interval '15 minutes'"
+				   " OR progress_at < pg_postmaster_start_time()) FOR UPDATE SKIP LOCKED)");
 
 static PlatformQuery find_organization =
 	PLATFORM_QUERY(QUERY_READ | QUERY_LATEST | QUERY_OWNER,
@@ -289,7 +293,7 @@ max_customers_argument(FunctionCallInfo fcinfo, int argument)
  * max_customers: the run goes on with resume_reconciliation(). The run is in
  * reconciliation_runs, what it found in reconciliation_discrepancies; at its end
  * an alert is raised, critical above 5, or taken back. Runs on which nobody went on for
- * 15 minutes are marked as failed. A NULL preview is true. Operators. Errors: 42501;
+ * 15 minutes, or since the server started, are marked as failed. A NULL preview is true. Operators. Errors: 42501;
  * 22004, 22023 run_type, max_customers; PT404 no such organization; 25006.
  */
 Datum

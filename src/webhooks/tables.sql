@@ -318,6 +318,9 @@ INSERT INTO platform.webhook_event_types (event_type, description) VALUES
 	('appointment_updated', 'An appointment was changed'),
 	('lead_created', 'There is a new lead'),
 	('sms_received', 'A text message came in'),
+	('usage.soft_limit', 'A customer has used most of its calls or messages'),
+	('usage.hard_limit', 'A customer has used all of its calls or messages'),
+	('usage.blocked', 'A customer was stopped by its limit'),
 	('webhook.test', 'Sent by send_test_webhook()')
 ON CONFLICT (event_type) DO NOTHING;
 

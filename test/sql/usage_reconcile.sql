@@ -62,9 +62,9 @@ SELECT run_id AS batches, status FROM platform.reconcile_usage(preview => false,
 SELECT customers_total, customers_checked, percent, records_checked, discrepancies_found, corrected FROM platform.reconciliation_progress WHERE run_id = :'batches';
 SELECT * FROM platform.resume_reconciliation(:'batches', 25);
 UPDATE platform.reconciliation_runs SET progress_at = now() - interval '16 minutes' WHERE id = :'batches';
-INSERT INTO platform.reconciliation_runs (run_type, triggered_by, progress_at, notes) VALUES ('manual', 'test', now() - interval '14 minutes', 'recent');
+INSERT INTO platform.reconciliation_runs (run_type, triggered_by, progress_at, notes) VALUES ('manual', 'test', greatest(now() - interval '14 minutes', pg_postmaster_start_time()), 'recent');
 SELECT status FROM platform.reconcile_usage(organization_id => '10200000-0000-4000-8000-000000000002');
-SELECT status, completed_at IS NOT NULL AS ended, notes FROM platform.reconciliation_runs WHERE id = :'batches' OR notes = 'recent' ORDER BY status;
+SELECT status, completed_at IS NOT NULL AS ended, left(notes, 9) AS notes FROM platform.reconciliation_runs WHERE id = :'batches' OR notes = 'recent' ORDER BY status;
 SELECT count(*) FROM platform.reconciliation_progress WHERE run_id = :'batches';
 SELECT * FROM platform.resume_reconciliation(:'batches');
 SELECT * FROM platform.resume_reconciliation(:'batches');
