@@ -14,6 +14,13 @@ PG_CPPFLAGS = -I$(srcdir)/src
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
 SHLIB_LINK = -lcrypto -ljansson
 
+# What the library calls of itself is its own, not what another one has by that name,
+# and is called straight.
+ifeq ($(shell uname -s),Linux)
+PG_CFLAGS += -fno-semantic-interposition
+SHLIB_LINK += -Wl,-Bsymbolic-functions
+endif
+
 # The webhook sender needs libcurl's header; the library itself is loaded by the
 # worker. make WITH_SENDER=no leaves the sender out, WITH_SENDER=yes insists on it.
 ifndef WITH_SENDER

@@ -2,10 +2,11 @@
  * crypto_aead.c
  *	  Authenticated encryption: AES-256-GCM and XAES-256-GCM (OpenSSL, EVP).
  *
- * Two cipher contexts live as long as the backend and are keyed anew when the
- * key changes: that costs a fraction of making one.  They hold the key used
- * last, until platform_aead_forget().  As in crypto.c nothing here raises
- * between steps that leave a plaintext or a key behind.
+ * Three cipher contexts live as long as the backend and are keyed anew when the
+ * key changes: that costs a fraction of making one, and half of what a short
+ * message costs.  They hold the keys used last, until platform_aead_forget().  As
+ * in crypto.c nothing here raises between steps that leave a plaintext or a key
+ * behind.
  */
 #include "core/platform.h"
 
@@ -17,17 +18,23 @@
 #include "core/crypto_aead.h"
 #include "core/key_memory.h"
 
-/* A context, and the key that it holds: in key memory, a fork sees none. */
+/*
+ * A context, and the key that it holds: in key memory, a fork sees none. With
+ * XAES what it holds is derived from the key and the first half of a nonce.
+ */
 typedef struct CipherContext
 {
 	EVP_CIPHER_CTX *context;
 	bool		keyed;
+	bool		derived;
 	uint8		key[PLATFORM_AEAD_KEY_SIZE];
+	uint8		half[PLATFORM_GCM_NONCE_SIZE];
 } CipherContext;
 
 typedef struct CipherContexts
 {
-	CipherContext gcm;
+	CipherContext seal;
+	CipherContext open;
 	CipherContext block;
 } CipherContexts;
 
@@ -62,90 +69,35 @@ have_contexts(void)
 {
 	if (ciphers == NULL)
 		ciphers = platform_key_memory(sizeof(CipherContexts));
-	if (ciphers->gcm.context == NULL)
-		ciphers->gcm.context = new_context("AES-256-GCM");
+	if (ciphers->seal.context == NULL)
+		ciphers->seal.context = new_context("AES-256-GCM");
+	if (ciphers->open.context == NULL)
+		ciphers->open.context = new_context("AES-256-GCM");
 	if (ciphers->block.context == NULL)
 		ciphers->block.context = new_context("AES-256-ECB");
-	if (ciphers->gcm.context == NULL || ciphers->block.context == NULL)
+	if (ciphers->seal.context == NULL || ciphers->open.context == NULL ||
+		ciphers->block.context == NULL)
 		cipher_error("a cipher");
 	return ciphers;
 }
 
-/* Keys the context, when its key is another, and gives it a nonce, if any. */
+/*
+ * Notes the key that it is to hold, or for half not NULL, what is derived of
+ * both. False when it does already.
+ */
 static bool
-set_key(CipherContext *cipher, const uint8 *key, const uint8 *nonce, int encrypt)
+takes_key(CipherContext *cipher, const uint8 *key, const uint8 *half)
 {
-	if (cipher->keyed && memcmp(cipher->key, key, PLATFORM_AEAD_KEY_SIZE) == 0)
-		return nonce == NULL ||
-			EVP_CipherInit_ex2(cipher->context, NULL, NULL, nonce, encrypt, NULL) == 1;
-	memcpy(cipher->key, key, PLATFORM_AEAD_KEY_SIZE);
-	cipher->keyed = true;
-	return EVP_CipherInit_ex2(cipher->context, NULL, key, nonce, encrypt, NULL) == 1;
-}
-
-/* Begins a message with what is authenticated only. */
-static bool
-gcm_begin(const uint8 *key, const uint8 *nonce, PlatformAad aad, int encrypt)
-{
-	CipherContext *gcm = &have_contexts()->gcm;
-	int			size;
-
-	return set_key(gcm, key, nonce, encrypt) &&
-		(aad.length == 0 ||
-		 EVP_CipherUpdate(gcm->context, NULL, &size, aad.bytes, (int) aad.length) == 1);
-}
-
-/* Runs the data through; an empty piece would mean to the library that it is all. */
-static bool
-gcm_update(const void *data, size_t length, uint8 *result)
-{
-	int			size;
-
-	return length == 0 ||
-		EVP_CipherUpdate(ciphers->gcm.context, result, &size, data, (int) length) == 1;
-}
-
-void
-platform_gcm_seal(const uint8 *key, const uint8 *nonce, PlatformAad aad,
-				  const void *plain, size_t length, uint8 *sealed)
-{
-	OSSL_PARAM	tag[] = {
-		OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG,
-										  sealed + length, PLATFORM_AEAD_TAG_SIZE),
-		OSSL_PARAM_construct_end()
-	};
-	int			size;
-
-	if (!gcm_begin(key, nonce, aad, 1) ||
-		!gcm_update(plain, length, sealed) ||
-		EVP_CipherFinal_ex(ciphers->gcm.context, sealed + length, &size) != 1 ||
-		EVP_CIPHER_CTX_get_params(ciphers->gcm.context, tag) != 1)
-		cipher_error("a ciphertext");
-}
-
-bool
-platform_gcm_open(const uint8 *key, const uint8 *nonce, PlatformAad aad,
-				  const uint8 *sealed, size_t length, uint8 *plain)
-{
-	uint8		nothing[PLATFORM_AEAD_TAG_SIZE];
-	int			size;
-	bool		authentic;
-
-	if (length < PLATFORM_AEAD_TAG_SIZE)
+	if (cipher->keyed && cipher->derived == (half != NULL) &&
+		memcmp(cipher->key, key, PLATFORM_AEAD_KEY_SIZE) == 0 &&
+		(half == NULL || memcmp(cipher->half, half, PLATFORM_GCM_NONCE_SIZE) == 0))
 		return false;
-	length -= PLATFORM_AEAD_TAG_SIZE;
-	if (!gcm_begin(key, nonce, aad, 0))
-		cipher_error("a plaintext");
-	authentic = gcm_update(sealed, length, plain) &&
-		EVP_CIPHER_CTX_ctrl(ciphers->gcm.context, EVP_CTRL_AEAD_SET_TAG, PLATFORM_AEAD_TAG_SIZE,
-							unconstify(uint8 *, sealed + length)) == 1 &&
-		EVP_CipherFinal_ex(ciphers->gcm.context, nothing, &size) == 1;
-	if (!authentic)
-	{
-		platform_wipe(plain, length);
-		ERR_clear_error();
-	}
-	return authentic;
+	cipher->keyed = true;
+	cipher->derived = half != NULL;
+	memcpy(cipher->key, key, PLATFORM_AEAD_KEY_SIZE);
+	if (half != NULL)
+		memcpy(cipher->half, half, PLATFORM_GCM_NONCE_SIZE);
+	return true;
 }
 
 /* Encrypts whole blocks, each for itself. */
@@ -156,11 +108,90 @@ encrypt_blocks(const uint8 *key, const uint8 *blocks, int length, uint8 *result)
 	int			size;
 
 	/* padding matters to the last call only, and there is none */
-	if (!set_key(block, key, NULL, 1) ||
+	if ((takes_key(block, key, NULL) &&
+		 EVP_CipherInit_ex2(block->context, NULL, key, NULL, 1, NULL) != 1) ||
 		EVP_CipherUpdate(block->context, result, &size, blocks, length) != 1 ||
 		size != length)
 		cipher_error("a key");
 }
+
+/* ---- AES-256-GCM ---- */
+
+/* Seals under the key, or for NULL under the one that the context holds. */
+static void
+seal(const uint8 *key, const uint8 *nonce, PlatformAad aad,
+	 const void *plain, size_t length, uint8 *sealed)
+{
+	EVP_CIPHER_CTX *context = ciphers->seal.context;
+	OSSL_PARAM	tag[] = {
+		OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG,
+										  sealed + length, PLATFORM_AEAD_TAG_SIZE),
+		OSSL_PARAM_construct_end()
+	};
+	int			size;
+
+	/* an empty piece would mean to the library that it is all */
+	if (EVP_CipherInit_ex2(context, NULL, key, nonce, 1, NULL) != 1 ||
+		(aad.length > 0 &&
+		 EVP_CipherUpdate(context, NULL, &size, aad.bytes, (int) aad.length) != 1) ||
+		(length > 0 && EVP_CipherUpdate(context, sealed, &size, plain, (int) length) != 1) ||
+		EVP_CipherFinal_ex(context, sealed + length, &size) != 1 ||
+		EVP_CIPHER_CTX_get_params(context, tag) != 1)
+		cipher_error("a ciphertext");
+}
+
+/* Opens in the same way; length counts the tag, which is there. */
+static bool
+open_sealed(const uint8 *key, const uint8 *nonce, PlatformAad aad,
+			const uint8 *sealed, size_t length, uint8 *plain)
+{
+	EVP_CIPHER_CTX *context = ciphers->open.context;
+	OSSL_PARAM	tag[] = {
+		OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG,
+										  unconstify(uint8 *, sealed + length - PLATFORM_AEAD_TAG_SIZE),
+										  PLATFORM_AEAD_TAG_SIZE),
+		OSSL_PARAM_construct_end()
+	};
+	uint8		nothing[PLATFORM_AEAD_TAG_SIZE];
+	int			size;
+	bool		authentic;
+
+	length -= PLATFORM_AEAD_TAG_SIZE;
+	if (EVP_CipherInit_ex2(context, NULL, key, nonce, 0, tag) != 1 ||
+		(aad.length > 0 &&
+		 EVP_CipherUpdate(context, NULL, &size, aad.bytes, (int) aad.length) != 1))
+		cipher_error("a plaintext");
+	authentic = (length == 0 ||
+				 EVP_CipherUpdate(context, plain, &size, sealed, (int) length) == 1) &&
+		EVP_CipherFinal_ex(context, nothing, &size) == 1;
+	if (!authentic)
+	{
+		platform_wipe(plain, length);
+		ERR_clear_error();
+	}
+	return authentic;
+}
+
+void
+platform_gcm_seal(const uint8 *key, const uint8 *nonce, PlatformAad aad,
+				  const void *plain, size_t length, uint8 *sealed)
+{
+	CipherContext *cipher = &have_contexts()->seal;
+
+	seal(takes_key(cipher, key, NULL) ? key : NULL, nonce, aad, plain, length, sealed);
+}
+
+bool
+platform_gcm_open(const uint8 *key, const uint8 *nonce, PlatformAad aad,
+				  const uint8 *sealed, size_t length, uint8 *plain)
+{
+	CipherContext *cipher = &have_contexts()->open;
+
+	return length >= PLATFORM_AEAD_TAG_SIZE &&
+		open_sealed(takes_key(cipher, key, NULL) ? key : NULL, nonce, aad, sealed, length, plain);
+}
+
+/* ---- XAES-256-GCM ---- */
 
 void
 platform_xaes_mask(const uint8 *key, uint8 *mask)
@@ -201,15 +232,27 @@ xaes_derive(const uint8 *key, const uint8 *mask, const uint8 *nonce, uint8 *deri
 	encrypt_blocks(key, blocks, sizeof(blocks), derived);
 }
 
+/* Derives the key unless the context holds it already: NULL then. */
+static const uint8 *
+xaes_key(CipherContext *cipher, const uint8 *key, const uint8 *mask, const uint8 *nonce,
+		 uint8 *derived)
+{
+	if (!takes_key(cipher, key, nonce))
+		return NULL;
+	xaes_derive(key, mask, nonce, derived);
+	return derived;
+}
+
 void
 platform_xaes_seal(const uint8 *key, const uint8 *mask, const uint8 *nonce,
 				   PlatformAad aad, const void *plain, size_t length, uint8 *sealed)
 {
 	uint8		derived[PLATFORM_AEAD_KEY_SIZE];
+	const uint8 *fresh = xaes_key(&have_contexts()->seal, key, mask, nonce, derived);
 
-	xaes_derive(key, mask, nonce, derived);
-	platform_gcm_seal(derived, nonce + PLATFORM_GCM_NONCE_SIZE, aad, plain, length, sealed);
-	platform_wipe(derived, sizeof(derived));
+	seal(fresh, nonce + PLATFORM_GCM_NONCE_SIZE, aad, plain, length, sealed);
+	if (fresh != NULL)
+		platform_wipe(derived, sizeof(derived));
 }
 
 bool
@@ -217,12 +260,15 @@ platform_xaes_open(const uint8 *key, const uint8 *mask, const uint8 *nonce,
 				   PlatformAad aad, const uint8 *sealed, size_t length, uint8 *plain)
 {
 	uint8		derived[PLATFORM_AEAD_KEY_SIZE];
+	const uint8 *fresh;
 	bool		authentic;
 
-	xaes_derive(key, mask, nonce, derived);
-	authentic = platform_gcm_open(derived, nonce + PLATFORM_GCM_NONCE_SIZE, aad,
-								  sealed, length, plain);
-	platform_wipe(derived, sizeof(derived));
+	if (length < PLATFORM_AEAD_TAG_SIZE)
+		return false;
+	fresh = xaes_key(&have_contexts()->open, key, mask, nonce, derived);
+	authentic = open_sealed(fresh, nonce + PLATFORM_GCM_NONCE_SIZE, aad, sealed, length, plain);
+	if (fresh != NULL)
+		platform_wipe(derived, sizeof(derived));
 	return authentic;
 }
 
@@ -231,7 +277,8 @@ platform_aead_forget(void)
 {
 	if (ciphers == NULL)
 		return;
-	EVP_CIPHER_CTX_free(ciphers->gcm.context);
+	EVP_CIPHER_CTX_free(ciphers->seal.context);
+	EVP_CIPHER_CTX_free(ciphers->open.context);
 	EVP_CIPHER_CTX_free(ciphers->block.context);
 	platform_wipe(ciphers, sizeof(CipherContexts));
 }

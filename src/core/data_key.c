@@ -22,7 +22,7 @@
 #include "core/query.h"
 #include "core/row.h"
 
-#define SETS	128
+#define SETS	1024
 #define WAYS	8
 
 typedef struct KeySlot

@@ -4,7 +4,7 @@
  *
  * A data key is 32 random bytes, in platform.data_keys, wrapped with AES-256-GCM
  * under a key made from a root key.  Unwrapped ones are kept in key memory, at
- * most 1024, until the tables change, a (sub)transaction aborts or the setting
+ * most 8192, until the tables change, a (sub)transaction aborts or the setting
  * of the source does.
  *
  * Locks, to the end of the transaction: who encrypts holds ROW SHARE on

@@ -80,30 +80,63 @@ read_header(const char *text, size_t length, uint8 *header)
 		header[0] != 0 && header[1] != 0;
 }
 
-/* Decodes the whole envelope into memory of its own; -1 when it is none. */
+/* Memory for the bytes of an envelope; most are short. */
+typedef struct EnvelopeBuffer
+{
+	uint8	   *bytes;
+	uint8		small[1024];
+} EnvelopeBuffer;
+
+static uint8 *
+allocate_envelope(EnvelopeBuffer *buffer, size_t size)
+{
+	buffer->bytes = size <= sizeof(buffer->small) ? buffer->small : palloc(size);
+	return buffer->bytes;
+}
+
+static void
+free_envelope(EnvelopeBuffer *buffer)
+{
+	if (buffer->bytes != buffer->small)
+		pfree(buffer->bytes);
+}
+
+/* Decodes the whole envelope; -1 when it is none. The buffer is to be freed. */
 static int
-read_envelope(const char *text, size_t length, uint8 **envelope)
+read_envelope(const char *text, size_t length, EnvelopeBuffer *buffer)
 {
 	uint8		header[HEADER_SIZE];
 
+	buffer->bytes = buffer->small;
 	if (!read_header(text, length, header))
 		return -1;
-	*envelope = palloc(PLATFORM_BASE64URL_DECODED(length));
-	return platform_base64url_decode(text, length, *envelope);
+	return platform_base64url_decode(text, length,
+									 allocate_envelope(buffer, PLATFORM_BASE64URL_DECODED(length)));
+}
+
+/* Why the bytes are no envelope that can be read, or KEY_OK. */
+static PlatformKeyReason
+envelope_fault(const uint8 *envelope, int size)
+{
+	if (size < HEADER_SIZE)
+		return KEY_MALFORMED;
+	if (envelope[0] != ENVELOPE_FORMAT ||
+		(envelope[1] != SUITE_GCM && envelope[1] != SUITE_XAES))
+		return KEY_UNSUPPORTED;
+	if (size < HEADER_SIZE + nonce_size(envelope[1]) + PLATFORM_AEAD_TAG_SIZE)
+		return KEY_MALFORMED;
+	return KEY_OK;
 }
 
 bool
 platform_secret_is_envelope(const char *text, size_t length)
 {
-	uint8	   *envelope = NULL;
-	int			size = read_envelope(text, length, &envelope);
-	bool		valid = size > HEADER_SIZE && envelope[0] == ENVELOPE_FORMAT &&
-		(envelope[1] == SUITE_GCM || envelope[1] == SUITE_XAES) &&
-		size >= HEADER_SIZE + nonce_size(envelope[1]) + PLATFORM_AEAD_TAG_SIZE &&
-		header_key_id(envelope) > 0;
+	EnvelopeBuffer buffer;
+	int			size = read_envelope(text, length, &buffer);
+	bool		valid = envelope_fault(buffer.bytes, size) == KEY_OK &&
+		header_key_id(buffer.bytes) > 0;
 
-	if (envelope != NULL)
-		pfree(envelope);
+	free_envelope(&buffer);
 	return valid;
 }
 
@@ -139,8 +172,10 @@ platform_secret_encrypt(const PlatformSecretPlace *place, const void *plain, siz
 	int			suite = suite_in_use;
 	size_t		nonce_length = nonce_size(suite);
 	size_t		size = HEADER_SIZE + nonce_length + length + PLATFORM_AEAD_TAG_SIZE;
-	uint8		small[1024];
+	EnvelopeBuffer buffer;
 	uint8	   *envelope;
+	uint8	   *nonce;
+	uint8	   *sealed;
 	const PlatformDataKey *key;
 	PlatformAadBuffer aad;
 	text	   *result;
@@ -157,7 +192,7 @@ platform_secret_encrypt(const PlatformSecretPlace *place, const void *plain, siz
 				 errmsg("pointer of a secret cannot have more than %d bytes", PLATFORM_POINTER_MAX)));
 	}
 	result = palloc(VARHDRSZ + PLATFORM_BASE64URL_ENCODED(size));
-	envelope = size <= sizeof(small) ? small : palloc(size);
+	envelope = allocate_envelope(&buffer, size);
 
 	key = platform_data_key_active(place->organization, place->purpose, DATA_KEY_SECRET);
 	if (suite == SUITE_GCM)
@@ -173,35 +208,25 @@ platform_secret_encrypt(const PlatformSecretPlace *place, const void *plain, siz
 	envelope[4] = (uint8) (key->id >> 8);
 	envelope[5] = (uint8) key->id;
 	memcpy(aad.bytes, envelope, HEADER_SIZE);
-	platform_draw_nonce(envelope + HEADER_SIZE, nonce_length);
+	nonce = envelope + HEADER_SIZE;
+	sealed = nonce + nonce_length;
 	if (suite == SUITE_XAES)
-		platform_xaes_seal(key->bytes, key->mask, envelope + HEADER_SIZE, platform_aad(&aad),
-						   plain, length, envelope + HEADER_SIZE + nonce_length);
+	{
+		platform_draw_long_nonce(key->bytes, nonce);
+		platform_xaes_seal(key->bytes, key->mask, nonce, platform_aad(&aad), plain, length, sealed);
+	}
 	else
-		platform_gcm_seal(key->bytes, envelope + HEADER_SIZE, platform_aad(&aad),
-						  plain, length, envelope + HEADER_SIZE + nonce_length);
+	{
+		platform_draw_nonce(nonce, nonce_length);
+		platform_gcm_seal(key->bytes, nonce, platform_aad(&aad), plain, length, sealed);
+	}
 
 	SET_VARSIZE(result, VARHDRSZ + platform_base64url_encode(envelope, size, VARDATA(result)));
-	if (envelope != small)
-		pfree(envelope);
+	free_envelope(&buffer);
 	return result;
 }
 
 /* ---- decrypting ---- */
-
-/* Why the bytes are no envelope that can be read, or KEY_OK. */
-static PlatformKeyReason
-envelope_fault(const uint8 *envelope, int size)
-{
-	if (size < HEADER_SIZE)
-		return KEY_MALFORMED;
-	if (envelope[0] != ENVELOPE_FORMAT ||
-		(envelope[1] != SUITE_GCM && envelope[1] != SUITE_XAES))
-		return KEY_UNSUPPORTED;
-	if (size < HEADER_SIZE + nonce_size(envelope[1]) + PLATFORM_AEAD_TAG_SIZE)
-		return KEY_MALFORMED;
-	return KEY_OK;
-}
 
 /*
  * Opens an envelope into a chunk of memory with room before the plaintext and a
@@ -211,8 +236,9 @@ static char *
 open_envelope(const PlatformSecretPlace *place, const char *text, size_t length,
 			  size_t room, size_t *plain_length, PlatformKeyFault *fault)
 {
-	uint8	   *envelope = NULL;
-	int			size = read_envelope(text, length, &envelope);
+	EnvelopeBuffer buffer;
+	int			size = read_envelope(text, length, &buffer);
+	const uint8 *envelope = buffer.bytes;
 	PlatformKeyReason reason = envelope_fault(envelope, size);
 	const PlatformDataKey *key;
 	const uint8 *nonce;
@@ -258,7 +284,7 @@ open_envelope(const PlatformSecretPlace *place, const char *text, size_t length,
 		platform_key_fault(fault, KEY_NOT_AUTHENTIC, "secret cannot be decrypted",
 						   "It was changed, or it belongs to another place or key.", NULL);
 	}
-	pfree(envelope);
+	free_envelope(&buffer);
 	return chunk;
 }
 

@@ -8,6 +8,7 @@
 #include "core/platform.h"
 
 #include "funcapi.h"
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
 #include "core/argument.h"
@@ -16,22 +17,33 @@
 #include "core/result.h"
 #include "core/secret.h"
 
-/* Arguments organization_id, purpose, row_id, -, pointer; checks rights. */
-static PlatformSecretPlace
-place_arguments(FunctionCallInfo fcinfo)
+/* Where a secret belongs, with the memory of its purpose. */
+typedef struct PlaceArguments
 {
 	PlatformSecretPlace place;
+	/* what is cut off leaves too much, which is refused */
+	char		purpose[PLATFORM_PURPOSE_MAX + MAX_MULTIBYTE_CHAR_LEN + 1];
+} PlaceArguments;
+
+/* Arguments organization_id, purpose, row_id, -, pointer; checks rights. */
+static const PlatformSecretPlace *
+place_arguments(FunctionCallInfo fcinfo, PlaceArguments *arguments)
+{
+	PlatformSecretPlace *place = &arguments->place;
+	text	   *pointer;
 
 	platform_require_module(&platform_keys_module);
 	platform_require_argument(fcinfo, 0, "organization_id");
 	platform_require_argument(fcinfo, 1, "purpose");
 	platform_require_argument(fcinfo, 2, "row_id");
-	place.organization = PG_GETARG_UUID_P(0);
-	platform_require_organization(place.organization);
-	place.purpose = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	place.row = PG_GETARG_UUID_P(2);
-	place.pointer = PG_ARGISNULL(4) || VARSIZE_ANY_EXHDR(PG_GETARG_TEXT_PP(4)) == 0 ? NULL :
-		text_to_cstring(PG_GETARG_TEXT_PP(4));
+	place->organization = PG_GETARG_UUID_P(0);
+	platform_require_organization(place->organization);
+	text_to_cstring_buffer(PG_GETARG_TEXT_PP(1), arguments->purpose, sizeof(arguments->purpose));
+	place->purpose = arguments->purpose;
+	place->row = PG_GETARG_UUID_P(2);
+	pointer = PG_ARGISNULL(4) ? NULL : PG_GETARG_TEXT_PP(4);
+	place->pointer = pointer == NULL || VARSIZE_ANY_EXHDR(pointer) == 0 ? NULL :
+		text_to_cstring(pointer);
 	return place;
 }
 
@@ -50,11 +62,12 @@ PG_FUNCTION_INFO_V1(platform_encrypt_secret);
 Datum
 platform_encrypt_secret(PG_FUNCTION_ARGS)
 {
-	PlatformSecretPlace place = place_arguments(fcinfo);
+	PlaceArguments arguments;
+	const PlatformSecretPlace *place = place_arguments(fcinfo, &arguments);
 
 	if (PG_ARGISNULL(3))
 		PG_RETURN_NULL();
-	PG_RETURN_TEXT_P(platform_secret_encrypt_text(&place, PG_GETARG_TEXT_PP(3)));
+	PG_RETURN_TEXT_P(platform_secret_encrypt_text(place, PG_GETARG_TEXT_PP(3)));
 }
 
 PG_FUNCTION_INFO_V1(platform_decrypt_secret);
@@ -71,7 +84,8 @@ PG_FUNCTION_INFO_V1(platform_decrypt_secret);
 Datum
 platform_decrypt_secret(PG_FUNCTION_ARGS)
 {
-	PlatformSecretPlace place = place_arguments(fcinfo);
+	PlaceArguments arguments;
+	const PlatformSecretPlace *place = place_arguments(fcinfo, &arguments);
 	PlatformKeyFault fault;
 	text	   *envelope;
 	text	   *result;
@@ -79,7 +93,7 @@ platform_decrypt_secret(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(3))
 		PG_RETURN_NULL();
 	envelope = PG_GETARG_TEXT_PP(3);
-	result = platform_secret_try_decrypt_text(&place, VARDATA_ANY(envelope),
+	result = platform_secret_try_decrypt_text(place, VARDATA_ANY(envelope),
 											  VARSIZE_ANY_EXHDR(envelope), &fault);
 	if (result == NULL)
 		platform_key_fault_raise(&fault);
@@ -101,7 +115,8 @@ PG_FUNCTION_INFO_V1(platform_try_decrypt_secret);
 Datum
 platform_try_decrypt_secret(PG_FUNCTION_ARGS)
 {
-	PlatformSecretPlace place = place_arguments(fcinfo);
+	PlaceArguments arguments;
+	const PlatformSecretPlace *place = place_arguments(fcinfo, &arguments);
 	PlatformKeyFault fault;
 	Datum		values[2] = {0};
 	bool		nulls[2] = {true, true};
@@ -109,7 +124,7 @@ platform_try_decrypt_secret(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(3))
 	{
 		text	   *envelope = PG_GETARG_TEXT_PP(3);
-		text	   *result = platform_secret_try_decrypt_text(&place, VARDATA_ANY(envelope),
+		text	   *result = platform_secret_try_decrypt_text(place, VARDATA_ANY(envelope),
 															  VARSIZE_ANY_EXHDR(envelope), &fault);
 
 		nulls[0] = result == NULL;
@@ -135,14 +150,15 @@ PG_FUNCTION_INFO_V1(platform_reencrypt_secret);
 Datum
 platform_reencrypt_secret(PG_FUNCTION_ARGS)
 {
-	PlatformSecretPlace place = place_arguments(fcinfo);
+	PlaceArguments arguments;
+	const PlatformSecretPlace *place = place_arguments(fcinfo, &arguments);
 	text	   *envelope;
 	text	   *result;
 
 	if (PG_ARGISNULL(3))
 		PG_RETURN_NULL();
 	envelope = PG_GETARG_TEXT_PP(3);
-	result = platform_secret_reencrypt(&place, VARDATA_ANY(envelope), VARSIZE_ANY_EXHDR(envelope));
+	result = platform_secret_reencrypt(place, VARDATA_ANY(envelope), VARSIZE_ANY_EXHDR(envelope));
 	PG_RETURN_TEXT_P(result == NULL ? envelope : result);
 }
 

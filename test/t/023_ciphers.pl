@@ -25,7 +25,8 @@ $node->safe_psql('postgres', qq{
 	CREATE FUNCTION probe_open(bytea, bytea, bytea, bytea) RETURNS bytea LANGUAGE c STRICT AS '$library';
 	CREATE FUNCTION probe_xaes_many(integer) RETURNS bytea LANGUAGE c STRICT AS '$library';
 	CREATE FUNCTION probe_nonces(integer) RETURNS bytea LANGUAGE c STRICT AS '$library';
-	CREATE FUNCTION probe_fork(integer) RETURNS bytea LANGUAGE c STRICT AS '$library';
+	CREATE FUNCTION probe_long_nonces(integer, integer) RETURNS bytea LANGUAGE c STRICT AS '$library';
+	CREATE FUNCTION probe_fork(integer, integer) RETURNS bytea LANGUAGE c STRICT AS '$library';
 });
 
 sub ask { return $node->safe_psql('postgres', $_[0]); }
@@ -98,10 +99,25 @@ is(ask(q{SELECT probe_open(k, k24, '', probe_seal(k, k24, '', p)) = p FROM (SELE
 # ---- nonces: never the same, in a session, a forked process, another session ----
 sub pieces { my ($bytes) = @_; return unpack '(H48)*', pack('H*', substr($bytes, 2)); }
 my @nonces = map { pieces(ask("SELECT probe_nonces(2000)")) } 1 .. 2;
-push @nonces, pieces(ask('SELECT probe_fork(500)'));
+push @nonces, pieces(ask('SELECT probe_fork(500, 0)'));
 my %seen = map { $_ => 1 } @nonces;
 is(scalar(@nonces), 5000, '5,000 nonces');
 is(scalar(keys %seen), 5000, 'each of them once');
+
+# ---- long ones: groups of 256 with a first half in common, and the rest as above ----
+sub halves { my %count; $count{ substr $_, 0, 24 }++ for @_; return \%count; }
+my @long = pieces(ask('SELECT probe_long_nonces(2560, 1)'));
+is(join(' ', values %{ halves(@long) }), join(' ', (256) x 10), '256 with the same first half');
+is(scalar(keys %{ halves(map { substr $_, 24 } @long) }), 2560, 'whose second halves all differ');
+my @turns = pieces(ask('SELECT probe_long_nonces(500, 2)'));
+is(scalar(keys %{ halves(@turns) }), 500, 'another key, another first half');
+# a clone in the middle of a group
+my @forked = pieces(ask('SELECT probe_long_nonces(100, 1), probe_fork(100, 1)') =~ s/^.*\|//r);
+my ($child, $parent) = (halves(@forked[ 0 .. 99 ]), halves(@forked[ 100 .. 199 ]));
+is(join(' ', scalar keys %$child, scalar(grep { $parent->{$_} } keys %$child)), '1 0', 'a clone begins a group of its own');
+push @long, @turns, @forked, map { pieces(ask('SELECT probe_long_nonces(300, 1)')) } 1 .. 3;
+%seen = map { $_ => 1 } @long;
+is(scalar(keys %seen), scalar(@long), 'each of ' . @long . ' once');
 
 $node->stop;
 done_testing();

@@ -22,6 +22,7 @@ PG_FUNCTION_INFO_V1(probe_seal);
 PG_FUNCTION_INFO_V1(probe_open);
 PG_FUNCTION_INFO_V1(probe_xaes_many);
 PG_FUNCTION_INFO_V1(probe_nonces);
+PG_FUNCTION_INFO_V1(probe_long_nonces);
 PG_FUNCTION_INFO_V1(probe_fork);
 
 static Datum
@@ -144,25 +145,51 @@ probe_nonces(PG_FUNCTION_ARGS)
 	return make_bytea(nonces, count * 24);
 }
 
+/* For the key of that number, or of no key in particular for 0. */
+static void
+draw(int number, uint8 *nonce)
+{
+	uint8		key[PLATFORM_AEAD_KEY_SIZE] = {number};
+
+	if (number == 0)
+		platform_draw_nonce(nonce, 24);
+	else
+		platform_draw_long_nonce(key, nonce);
+}
+
+/* probe_long_nonces(count integer, keys integer) returns bytea: nonces for so many keys in turn */
+Datum
+probe_long_nonces(PG_FUNCTION_ARGS)
+{
+	int			count = PG_GETARG_INT32(0);
+	int			keys = PG_GETARG_INT32(1);
+	uint8	   *nonces = palloc(count * 24);
+
+	for (int i = 0; i < count; i++)
+		draw(1 + i % keys, nonces + i * 24);
+	return make_bytea(nonces, count * 24);
+}
+
 /*
- * probe_fork(count integer) returns bytea: the nonces that a clone of this
- * process draws, then those of the process itself
+ * probe_fork(count integer, number integer) returns bytea: the nonces that a clone
+ * of this process draws, then those of the process itself
  */
 Datum
 probe_fork(PG_FUNCTION_ARGS)
 {
 	int			size = PG_GETARG_INT32(0) * 24;
+	int			number = PG_GETARG_INT32(1);
 	uint8	   *nonces = palloc(2 * size);
 	int			ends[2];
 	pid_t		child;
 
-	platform_draw_nonce(nonces, 24);
+	draw(number, nonces);
 	if (pipe(ends) != 0 || (child = fork()) < 0)
 		elog(ERROR, "no child");
 	if (child == 0)
 	{
 		for (int i = 0; i < size; i += 24)
-			platform_draw_nonce(nonces + i, 24);
+			draw(number, nonces + i);
 		_exit(write(ends[1], nonces, size) == size ? 0 : 1);
 	}
 	if (read(ends[0], nonces, size) != size)
@@ -171,6 +198,6 @@ probe_fork(PG_FUNCTION_ARGS)
 	close(ends[1]);
 	waitpid(child, NULL, 0);
 	for (int i = 0; i < size; i += 24)
-		platform_draw_nonce(nonces + size + i, 24);
+		draw(number, nonces + size + i);
 	return make_bytea(nonces, 2 * size);
 }
