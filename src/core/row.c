@@ -814,6 +814,18 @@ platform_row_is_own(const PlatformRow *row)
 	return TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin));
 }
 
+bool
+platform_row_is_in_snapshot(const PlatformRow *row)
+{
+	TransactionId xmin;
+
+	if (!IsolationUsesXactSnapshot())
+		return true;
+	xmin = platform_row_xmin(row);
+	return !TransactionIdIsNormal(xmin) || TransactionIdIsCurrentTransactionId(xmin) ||
+		!XidInMVCCSnapshot(xmin, GetTransactionSnapshot());
+}
+
 /* Who holds the version in the slot, and how; the pair read at one moment. */
 static TransactionId
 row_holder(const PlatformRow *row, uint16 *infomask)

@@ -12,7 +12,8 @@
  * SQL, so that keys and checks hold.
  *
  * Rows are found as they are now, also in REPEATABLE READ and SERIALIZABLE,
- * without predicate locks: such a table behaves as in READ COMMITTED.
+ * without predicate locks: such a table behaves as in READ COMMITTED. Where that
+ * must not be see platform_row_is_in_snapshot().
  */
 #ifndef PLATFORM_ROW_H
 #define PLATFORM_ROW_H
@@ -156,6 +157,13 @@ extern bool platform_row_lock_now(PlatformRow *row);
 
 /* Was the version found written by this transaction? */
 extern bool platform_row_is_own(const PlatformRow *row);
+
+/*
+ * Does the transaction's snapshot show the version found? Always in READ COMMITTED.
+ * Above it, who writes on top of one that it does not show will see the row twice:
+ * as the snapshot has it, and as written.
+ */
+extern bool platform_row_is_in_snapshot(const PlatformRow *row);
 
 /* Does another transaction in progress hold the version found? */
 extern bool platform_row_is_busy(const PlatformRow *row);

@@ -10,8 +10,11 @@
  * found cannot be there when it is swapped.
  *
  * Time: an entry is stamped with the clock, read after the row was found, and
- * never with less than the entry before it. Everything is as of now in each
- * isolation level, see row.h.
+ * never with less than the entry before it.
+ *
+ * Decisions are as of now in each isolation level. A transaction whose snapshot does
+ * not show the account as it is now cannot change it (40001): it would see the
+ * account twice, and entries without those in between.
  */
 #include "core/platform.h"
 
@@ -512,6 +515,10 @@ platform_ledger_change(Ledger *ledger, const pg_uuid_t *organization, text *user
 		}
 		if (!ledger->account.changed)
 			return true;
+		if (!platform_row_is_in_snapshot(row))
+			ereport(ERROR,
+					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+					 errmsg("could not serialize access due to concurrent update")));
 		store_account(ledger);
 		if ((lock ? platform_row_update_locked(row) : platform_row_update(row)) == ROW_DONE)
 			break;

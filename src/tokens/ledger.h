@@ -5,7 +5,8 @@
  * For callers that bill calls there are two functions, platform_ledger_burn()
  * and platform_ledger_burn_batch(). They need no SPI, no snapshot and no role:
  * rights are the caller's to check. They raise only for what is no answer:
- * 25006, 22003 (a balance beyond 64 bits), 40P01, 55P03 and the like.
+ * 25006, 22003 (a balance beyond 64 bits), 40P01, 55P03, 40001 above READ COMMITTED,
+ * and the like.
  *
  * What a live call sets aside is kept in its own row of call_sessions (columns
  * reserved, reserved_until), and its sum in the account's held. Each burn of a
