@@ -119,7 +119,7 @@ platform_grant_body(Ledger *ledger, void *arg)
 		grant->remaining = found.balance_after;
 		return;
 	}
-	if (grant->must_last && grant->expires_at <= account->now)
+	if (grant->is_over)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("expires_at must be in the future")));
@@ -236,8 +236,7 @@ platform_grant_tokens(PG_FUNCTION_ARGS)
 
 	grant.source = name_argument(fcinfo, 3, "source");
 	grant.expires_at = PG_ARGISNULL(4) ? LEDGER_NO_EXPIRY : PG_GETARG_TIMESTAMPTZ(4);
-	/* Of a new grant: a repeated call may come after the end of what it gave. */
-	grant.must_last = true;
+	grant.is_over = grant.expires_at <= GetCurrentTimestamp();
 	grant.priority = priority_argument(fcinfo, 5);
 	grant.key = platform_tokens_key(fcinfo, 6);
 	grant.reason = platform_tokens_text(fcinfo, 7);

@@ -15,7 +15,7 @@ typedef struct TokenGrant
 	/* The request. */
 	int64		amount;
 	TimestampTz expires_at;		/* LEDGER_NO_EXPIRY: never */
-	bool		must_last;		/* 22023 when it is over already */
+	bool		is_over;		/* was when it was asked for: 22023 unless it came before */
 	int			priority;
 	const char *source;
 	text	   *payment_id;		/* or NULL */
