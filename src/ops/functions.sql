@@ -93,6 +93,44 @@ AS 'MODULE_PATHNAME', 'platform_finish_job';
 COMMENT ON FUNCTION platform.finish_job(text, text, text, jsonb) IS
 	'How the run of a job ended: success, failed or skipped; false when it was not running. Operators. Errors: 42501, 22004, 22023, 55000.';
 
+-- ops: once, and one at a time
+
+CREATE OR REPLACE FUNCTION platform.generate_idempotency_key(payload jsonb) RETURNS text
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'platform_generate_idempotency_key';
+COMMENT ON FUNCTION platform.generate_idempotency_key(jsonb) IS
+	'A key for what has none: SHA-256, in 64 hexadecimal digits, of the document''s text in UTF-8, which does not depend on the order of members or white space. NULL for NULL.';
+
+CREATE OR REPLACE FUNCTION platform.claim_idempotency_key(organization_id uuid, scope text, key text, ttl interval DEFAULT '1 day') RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_claim_idempotency_key';
+COMMENT ON FUNCTION platform.claim_idempotency_key(uuid, text, text, interval) IS
+	'May the caller do what the key stands for? True for one until the ttl (up to 3660 days) is over; undone with its transaction. organization_id NULL: the platform''s own. Operators. Errors: 42501, 22004, 22023, 23503, 40001, 25006, 55000.';
+
+CREATE OR REPLACE FUNCTION platform.release_idempotency_key(organization_id uuid, scope text, key text) RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_release_idempotency_key';
+COMMENT ON FUNCTION platform.release_idempotency_key(uuid, text, text) IS
+	'The work was not done after all: somebody else may claim the key. False when nobody had it. Operators. Errors: 42501, 22004, 22023, 25006, 55000.';
+
+CREATE OR REPLACE FUNCTION platform.acquire_lock(lock_name text, instance_id text DEFAULT NULL, ttl interval DEFAULT '5 minutes', metadata jsonb DEFAULT '{}') RETURNS uuid
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_acquire_lock';
+COMMENT ON FUNCTION platform.acquire_lock(text, text, interval, jsonb) IS
+	'The lease of a lock that outlives the transaction; NULL when it is held, also by the same instance. One whose ttl (up to 366 days) is over is taken over. Commit before the work. Operators. Errors: 42501, 22004, 22023, 40001, 25006, 55000.';
+
+CREATE OR REPLACE FUNCTION platform.extend_lock(lock_name text, lease_id uuid, ttl interval DEFAULT '5 minutes') RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_extend_lock';
+COMMENT ON FUNCTION platform.extend_lock(text, uuid, interval) IS
+	'The lock ends that long from now; false when it is no longer the lease''s, or its time was over. Operators. Errors: 42501, 22004, 22023, 25006, 55000.';
+
+CREATE OR REPLACE FUNCTION platform.release_lock(lock_name text, lease_id uuid) RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_release_lock';
+COMMENT ON FUNCTION platform.release_lock(text, uuid) IS
+	'Anybody may take the lock; false, without effect, when it is no longer the lease''s. Operators. Errors: 42501, 22004, 22023, 25006, 55000.';
+
 -- ops: errors, latencies, sensitive actions, upgrade prompts
 
 CREATE OR REPLACE FUNCTION platform.log_error(organization_id uuid, message text, error_type text DEFAULT 'Error', severity text DEFAULT 'medium', stack_trace text DEFAULT NULL,

@@ -7,6 +7,7 @@
  *	row_json.c		a row as jsonb, as to_jsonb() makes it
  *	errors.c		errors of the application, their fingerprints
  *	records.c		latencies, sensitive actions, upgrade prompts, runs of jobs
+ *	locks.c			idempotency keys, locks that outlive a transaction
  *	partitions.c	monthly partitions of the logs
  *	retention.c		what leaves the logs, and when
  *	client_ip.c		the address of a client behind proxies

@@ -37,6 +37,12 @@ SELECT platform.log_black_box(NULL, 'evt_1', 'data_export'), platform.log_black_
 SELECT platform.start_job('nightly', '20 hours'), platform.start_job('nightly', '20 hours');      -- true, false
 SELECT platform.finish_job('nightly', metadata => '{"rows": 12}');
 
+SELECT platform.claim_idempotency_key(NULL, 'import', platform.generate_idempotency_key('{"row": 1}'));   -- true
+SELECT platform.claim_idempotency_key(NULL, 'import', platform.generate_idempotency_key('{"row": 1}'));   -- false
+SELECT platform.acquire_lock('deploy:7', 'server-1', '2 minutes') AS lease \gset
+SELECT platform.acquire_lock('deploy:7', 'server-2') AS lease_of_another;                         -- NULL
+SELECT platform.extend_lock('deploy:7', :'lease'), platform.release_lock('deploy:7', :'lease');   -- true, true
+
 INSERT INTO platform.retention_policies (name, table_name, time_column, keep, scrub_columns)
 VALUES ('forgotten callers', 'end_users', 'deleted_at', '30 days', '{name,email,phone}');
 SELECT action, rows, more FROM platform.purge_logs(policy => 'forgotten callers');
