@@ -23,6 +23,7 @@
 #include "partitioning/partbounds.h"
 #include "partitioning/partdesc.h"
 #include "rewrite/rewriteHandler.h"
+#include "storage/lmgr.h"
 #include "utils/memutils.h"
 #include "utils/partcache.h"
 #include "utils/timestamp.h"
@@ -379,30 +380,44 @@ append_as_executor(PlatformAppend *append)
 	pfree(result);
 }
 
-/* Storing a row leaves the values in its slot as they were. */
-static void
-append_index_entries(PlatformAppend *append, int place)
+/* The row's entry in an index; false when that may not be the only one. */
+static bool
+append_index_entry(PlatformAppend *append, int place, TupleTableSlot *slot, IndexUniqueCheck check)
 {
 	const PlatformAppendIndex *plain = &append->table->indexes[place];
 	IndexInfo	info = {.type = T_IndexInfo, .ii_Unique = plain->unique, .ii_ReadyForInserts = true};
+	Datum		values[PLATFORM_APPEND_MAX_KEYS];
+	bool		isnull[PLATFORM_APPEND_MAX_KEYS];
 
+	if (plain->not_null > 0 && slot->tts_isnull[plain->not_null - 1])
+		return true;
+	if (append->index_relations[place] == NULL)
+		append->index_relations[place] = index_open(plain->indexid, RowExclusiveLock);
+	for (int k = 0; k < plain->nkeys; k++)
+	{
+		values[k] = slot->tts_values[plain->keys[k] - 1];
+		isnull[k] = slot->tts_isnull[plain->keys[k] - 1];
+	}
+	return index_insert(append->index_relations[place], values, isnull, &slot->tts_tid, append->relation,
+						plain->unique ? check : UNIQUE_CHECK_NO, false, &info) ||
+		!plain->unique;
+}
+
+static void
+append_require_values(PlatformAppend *append)
+{
+	for (int i = 0; i < append->count; i++)
+		for (int j = 0; j < append->table->nnot_null; j++)
+			append_require_value(append, append->slots[i], append->table->not_null[j]);
+}
+
+static void
+append_store(PlatformAppend *append)
+{
 	for (int i = 0; i < append->count; i++)
 	{
-		TupleTableSlot *slot = append->slots[i];
-		Datum		values[PLATFORM_APPEND_MAX_KEYS];
-		bool		isnull[PLATFORM_APPEND_MAX_KEYS];
-
-		if (plain->not_null > 0 && slot->tts_isnull[plain->not_null - 1])
-			continue;
-		if (append->index_relations[place] == NULL)
-			append->index_relations[place] = index_open(plain->indexid, RowExclusiveLock);
-		for (int k = 0; k < plain->nkeys; k++)
-		{
-			values[k] = slot->tts_values[plain->keys[k] - 1];
-			isnull[k] = slot->tts_isnull[plain->keys[k] - 1];
-		}
-		index_insert(append->index_relations[place], values, isnull, &slot->tts_tid, append->relation,
-					 plain->unique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO, false, &info);
+		ExecStoreVirtualTuple(append->slots[i]);
+		append->slots[i]->tts_tableOid = RelationGetRelid(append->relation);
 	}
 }
 
@@ -411,29 +426,58 @@ platform_append_flush(PlatformAppend *append)
 {
 	if (append->count == 0)
 		return;
-	for (int i = 0; i < append->count; i++)
-		for (int j = 0; j < append->table->nnot_null; j++)
-			append_require_value(append, append->slots[i], append->table->not_null[j]);
+	append_require_values(append);
 	if (!append->plain)
 		append_as_executor(append);
 	else
 	{
 		CommandId	cid = GetCurrentCommandId(true);
 
-		for (int i = 0; i < append->count; i++)
-		{
-			ExecStoreVirtualTuple(append->slots[i]);
-			append->slots[i]->tts_tableOid = RelationGetRelid(append->relation);
-		}
+		append_store(append);
 		if (append->count == 1)
 			table_tuple_insert(append->relation, append->slots[0], cid, 0, NULL);
 		else
 			table_multi_insert(append->relation, append->slots, append->count, cid, 0, NULL);
+
+		/* Storing a row leaves the values in its slot as they were. */
 		for (int i = 0; i < append->table->nindexes; i++)
-			append_index_entries(append, i);
+			for (int row = 0; row < append->count; row++)
+				(void) append_index_entry(append, i, append->slots[row], UNIQUE_CHECK_YES);
 	}
 	append->count = 0;
 
 	/* What comes next in the same command must see the rows. */
 	CommandCounterIncrement();
+}
+
+/*
+ * As the executor does it for ON CONFLICT: the row is not there for anybody until it is
+ * known to be the only one, and who meets it meanwhile waits for that.
+ */
+bool
+platform_append_flush_once(PlatformAppend *append)
+{
+	TransactionId xid;
+	uint32		token;
+	bool		only = true;
+
+	Assert(append->count == 1);
+	append_require_values(append);
+	if (!append->plain)
+	{
+		append->count = 0;
+		return false;
+	}
+	append_store(append);
+	xid = GetCurrentTransactionId();
+	token = SpeculativeInsertionLockAcquire(xid);
+	table_tuple_insert_speculative(append->relation, append->slots[0], GetCurrentCommandId(true),
+								   0, NULL, token);
+	for (int i = 0; only && i < append->table->nindexes; i++)
+		only = append_index_entry(append, i, append->slots[0], UNIQUE_CHECK_PARTIAL);
+	table_tuple_complete_speculative(append->relation, append->slots[0], token, only);
+	SpeculativeInsertionLockRelease(xid);
+	append->count = 0;
+	CommandCounterIncrement();
+	return only;
 }

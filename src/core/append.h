@@ -105,4 +105,11 @@ platform_append_forget(PlatformAppend *append, int count)
 /* Writes the rows collected. */
 extern void platform_append_flush(PlatformAppend *append);
 
+/*
+ * Writes the one row collected, unless a unique index has its key already or might:
+ * then false, without effect, and an INSERT ... ON CONFLICT decides, which waits for whoever
+ * is writing the key. False too where only the executor can write.
+ */
+extern bool platform_append_flush_once(PlatformAppend *append);
+
 #endif							/* PLATFORM_APPEND_H */

@@ -20,11 +20,13 @@
 #include "core/crypto.h"
 #include "core/error.h"
 #include "core/query.h"
+#include "core/row.h"
 #include "credentials/integrations.h"
 
 #define REDACTED			"****"
 #define REDACTED_SHOWS		4
 #define REDACTED_SHOWS_FROM	12	/* characters of a secret, at least */
+#define ACCOUNTS_MAX		100		/* with one id */
 
 const char *const platform_integration_columns[INTEGRATION_SECRETS] = {
 	[INTEGRATION_CREDENTIALS] = "credentials",
@@ -337,32 +339,105 @@ platform_integration_open(const IntegrationSecrets *row, IntegrationSecret colum
 	return platform_secret_try_decrypt(&place, leaf.text, leaf.length, plain, fault);
 }
 
+/* ---- finding ---- */
+
+enum
+{
+	FOUND_ID,
+	FOUND_ORGANIZATION,
+	FOUND_ACCOUNT_TYPE,
+	FOUND_IS_ACTIVE,
+	FOUND_DELETED_AT,
+	FOUND_PREVIOUS_UNTIL,
+	FOUND_SECRETS
+};
+
+static PlatformRowTable found_table = {
+	.cache = {.name = "integration accounts found", .tables = {"integration_accounts"}},
+	.nkeys = 2,
+	.ncolumns = FOUND_SECRETS + INTEGRATION_SECRETS,
+	.columns = {
+		[FOUND_ID] = {"id", UUIDOID},
+		[FOUND_ORGANIZATION] = {"organization_id", UUIDOID},
+		[FOUND_ACCOUNT_TYPE] = {"account_type", TEXTOID},
+		[FOUND_IS_ACTIVE] = {"is_active", BOOLOID},
+		[FOUND_DELETED_AT] = {"deleted_at", TIMESTAMPTZOID},
+		[FOUND_PREVIOUS_UNTIL] = {"previous_webhook_secret_expires_at", TIMESTAMPTZOID},
+		[FOUND_SECRETS + INTEGRATION_CREDENTIALS] = {"credentials", JSONBOID},
+		[FOUND_SECRETS + INTEGRATION_ACCESS_TOKEN] = {"access_token", TEXTOID},
+		[FOUND_SECRETS + INTEGRATION_REFRESH_TOKEN] = {"refresh_token", TEXTOID},
+		[FOUND_SECRETS + INTEGRATION_WEBHOOK_SECRET] = {"webhook_secret", TEXTOID},
+		[FOUND_SECRETS + INTEGRATION_PREVIOUS_WEBHOOK_SECRET] = {"previous_webhook_secret", TEXTOID},
+	},
+};
+
+void
+platform_integration_secrets_init(void)
+{
+	platform_row_register(&found_table);
+}
+
+/* Copies what outlives the row. */
+static void
+read_found(const PlatformRow *row, IntegrationAccount *account)
+{
+	bool		isnull;
+	bool		is_active;
+	Datum		until;
+
+	memset(account, 0, sizeof(*account));
+	account->secrets.id = *DatumGetUUIDP(platform_row_get(row, FOUND_ID, &isnull));
+	account->secrets.organization = *DatumGetUUIDP(platform_row_get(row, FOUND_ORGANIZATION, &isnull));
+	account->secrets.account_type = TextDatumGetCString(platform_row_get(row, FOUND_ACCOUNT_TYPE, &isnull));
+	is_active = DatumGetBool(platform_row_get(row, FOUND_IS_ACTIVE, &isnull)) && !isnull;
+	(void) platform_row_get(row, FOUND_DELETED_AT, &isnull);
+	account->usable = is_active && isnull;
+	until = platform_row_get(row, FOUND_PREVIOUS_UNTIL, &isnull);
+	account->previous_until = isnull ? DT_NOBEGIN : DatumGetTimestampTz(until);
+	for (int i = 0; i < INTEGRATION_SECRETS; i++)
+	{
+		Datum		value = platform_row_get(row, FOUND_SECRETS + i, &account->secrets.nulls[i]);
+
+		if (!account->secrets.nulls[i])
+			account->secrets.values[i] = PointerGetDatum(PG_DETOAST_DATUM_COPY(value));
+	}
+}
+
 bool
 platform_integration_find(const pg_uuid_t *organization, const pg_uuid_t *id,
 						  IntegrationAccount *account)
 {
-	static PlatformQuery find =
-		PLATFORM_QUERY(QUERY_READ | QUERY_LATEST | QUERY_OWNER,
-					   "SELECT account_type, is_active AND deleted_at IS NULL,"
-					   " previous_webhook_secret_expires_at, credentials, access_token,"
-					   " refresh_token, webhook_secret, previous_webhook_secret"
-					   " FROM platform.integration_accounts"
-					   " WHERE organization_id OPERATOR(pg_catalog.=) $1"
-					   " AND id OPERATOR(pg_catalog.=) $2",
-					   UUIDOID, UUIDOID);
-	Datum		values[] = {UUIDPGetDatum(organization), UUIDPGetDatum(id)};
+	Datum		keys[] = {UUIDPGetDatum(id), UUIDPGetDatum(organization)};
+	PlatformRow row;
+	bool		found;
 
-	memset(account, 0, sizeof(*account));
-	if (platform_query_run(&find, values, NULL) == 0)
-		return false;
-	account->secrets.organization = *organization;
-	account->secrets.id = *id;
-	account->secrets.account_type = platform_row_cstring(0, 1);
-	account->usable = platform_row_bool(0, 2);
-	account->previous_until = platform_row_timestamptz_or(0, 3, DT_NOBEGIN);
-	for (int i = 0; i < INTEGRATION_SECRETS; i++)
-		account->secrets.values[i] = platform_row_datum_copy(0, 4 + i, &account->secrets.nulls[i]);
-	return true;
+	platform_row_open_read(&row, &found_table);
+	found = platform_row_find(&row, keys);
+	if (found)
+		read_found(&row, account);
+	platform_row_close(&row);
+	return found;
+}
+
+List *
+platform_integrations_by_id(const pg_uuid_t *id)
+{
+	Datum		key = UUIDPGetDatum(id);
+	List	   *accounts = NIL;
+	PlatformRow row;
+
+	platform_row_open_read(&row, &found_table);
+	platform_row_scan_begin(&row, &key, 1, true);
+	while (list_length(accounts) < ACCOUNTS_MAX && platform_row_scan_next(&row))
+	{
+		IntegrationAccount *account = palloc(sizeof(IntegrationAccount));
+
+		read_found(&row, account);
+		accounts = lappend(accounts, account);
+	}
+	platform_row_scan_end(&row);
+	platform_row_close(&row);
+	return accounts;
 }
 
 void

@@ -119,56 +119,56 @@ open_secrets(PlatformAccount *keys, const IntegrationAccount *account,
 		open_webhook_secrets(keys, account, now);
 }
 
-/* A PlatformAccountFinder. */
+/* The accounts that have the URL. */
 static List *
-find_accounts(const char *name, PlatformSignatureScheme scheme, TimestampTz now)
+find_by_url(const char *url)
 {
-	static PlatformQuery by_id =
-		PLATFORM_QUERY(QUERY_READ | QUERY_LATEST | QUERY_OWNER,
-					   "SELECT organization_id, id FROM platform.integration_accounts"
-					   " WHERE id OPERATOR(pg_catalog.=) $1 ORDER BY organization_id LIMIT 100",
-					   UUIDOID);
 	static PlatformQuery by_url =
 		PLATFORM_QUERY(QUERY_READ | QUERY_LATEST | QUERY_OWNER,
 					   "SELECT organization_id, id FROM platform.integration_accounts"
 					   " WHERE webhook_url OPERATOR(pg_catalog.=) $1 AND deleted_at IS NULL",
 					   TEXTOID);
-	IntegrationAccount *accounts;
+	Datum		value = CStringGetTextDatum(url);
 	List	   *found = NIL;
-	pg_uuid_t	id;
 	uint64		count;
+
+	platform_query_begin();
+	count = platform_query_run(&by_url, &value, NULL);
+	for (uint64 i = 0; i < count; i++)
+	{
+		pg_uuid_t	organization = platform_row_uuid(i, 1);
+		pg_uuid_t	id = platform_row_uuid(i, 2);
+		IntegrationAccount *account = palloc(sizeof(IntegrationAccount));
+
+		if (platform_integration_find(&organization, &id, account))
+			found = lappend(found, account);
+	}
+	platform_query_end();
+	return found;
+}
+
+/* A PlatformAccountFinder. */
+static List *
+find_accounts(const char *name, PlatformSignatureScheme scheme, TimestampTz now)
+{
+	List	   *accounts;
+	List	   *found = NIL;
+	ListCell   *cell;
+	pg_uuid_t	id;
 
 	if (!platform_module_installed(&platform_integrations_module))
 		return NIL;
-	platform_query_begin();
-	if (platform_parse_uuid(name, &id))
-		count = platform_query_run(&by_id, (Datum[]) {UUIDPGetDatum(&id)}, NULL);
-	else
-		count = platform_query_run(&by_url, (Datum[]) {CStringGetTextDatum(name)}, NULL);
-	accounts = SPI_palloc(Max(count, 1) * sizeof(IntegrationAccount));
-	for (uint64 i = 0; i < count; i++)
+	accounts = platform_parse_uuid(name, &id) ? platform_integrations_by_id(&id) : find_by_url(name);
+	foreach(cell, accounts)
 	{
-		accounts[i].secrets.organization = platform_row_uuid(i, 1);
-		accounts[i].secrets.id = platform_row_uuid(i, 2);
-	}
-	for (uint64 i = 0; i < count; i++)
-	{
-		pg_uuid_t	organization = accounts[i].secrets.organization;
-
-		id = accounts[i].secrets.id;
-		(void) platform_integration_find(&organization, &id, &accounts[i]);
-	}
-	platform_query_end();
-
-	for (uint64 i = 0; i < count; i++)
-	{
+		IntegrationAccount *account = lfirst(cell);
 		PlatformAccount *keys = palloc0(sizeof(PlatformAccount));
 
-		keys->organization = accounts[i].secrets.organization;
-		keys->id = accounts[i].secrets.id;
-		keys->usable = accounts[i].usable;
+		keys->organization = account->secrets.organization;
+		keys->id = account->secrets.id;
+		keys->usable = account->usable;
 		if (keys->usable)
-			open_secrets(keys, &accounts[i], scheme, now);
+			open_secrets(keys, account, scheme, now);
 		found = lappend(found, keys);
 	}
 	return found;

@@ -113,6 +113,7 @@ platform_integrations_init(void)
 							   "New integration accounts get a webhook_url under it. Empty: none.",
 							   &public_url, "", PGC_SUSET, 0, check_public_url, NULL, NULL);
 	platform_credential_fields_init();
+	platform_integration_secrets_init();
 	platform_integration_health_init();
 	platform_integration_verify_init();
 	platform_reencrypt_init();

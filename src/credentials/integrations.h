@@ -15,6 +15,8 @@
 #ifndef PLATFORM_INTEGRATIONS_H
 #define PLATFORM_INTEGRATIONS_H
 
+#include "nodes/pg_list.h"
+
 #include "core/module.h"
 #include "core/secret.h"
 #include "credentials/document.h"
@@ -24,6 +26,7 @@ extern PlatformModule platform_integrations_module;
 extern void platform_integrations_init(void);
 extern void platform_credential_fields_init(void);
 extern void platform_integration_health_init(void);
+extern void platform_integration_secrets_init(void);
 extern void platform_integration_verify_init(void);
 extern void platform_reencrypt_init(void);
 
@@ -94,10 +97,7 @@ extern bool platform_integration_open(const IntegrationSecrets *row, Integration
 									  const char *pointer, PlatformPlaintext *plain,
 									  PlatformKeyFault *fault);
 
-/*
- * The account's row, whoever the caller is, within platform_query_begin(); false
- * when there is none. Deleted ones count.
- */
+/* An account's row. */
 typedef struct IntegrationAccount
 {
 	IntegrationSecrets secrets;
@@ -105,8 +105,15 @@ typedef struct IntegrationAccount
 	TimestampTz previous_until; /* end of the previous webhook secret */
 } IntegrationAccount;
 
+/*
+ * The account as it is now, whoever the caller is; false when there is none. Deleted
+ * ones count.
+ */
 extern bool platform_integration_find(const pg_uuid_t *organization, const pg_uuid_t *id,
 									  IntegrationAccount *account);
+
+/* Those of all organizations with that id, up to a hundred. */
+extern List *platform_integrations_by_id(const pg_uuid_t *id);
 
 /* PT404. */
 pg_noreturn extern void platform_no_such_integration(const pg_uuid_t *id);

@@ -158,6 +158,9 @@ CREATE POLICY tracking_points_member_select ON platform.tracking_points FOR SELE
 
 CREATE OR REPLACE TRIGGER agents_check BEFORE INSERT OR UPDATE ON platform.agents
 	FOR EACH ROW EXECUTE FUNCTION platform.check_agent();
+-- Webhooks that came before somebody answered the number; nothing without module inbox.
+CREATE OR REPLACE TRIGGER agents_replay AFTER INSERT OR UPDATE OF phone_number, status ON platform.agents
+	FOR EACH ROW EXECUTE FUNCTION platform.replay_unknown_phone();
 CREATE OR REPLACE TRIGGER leads_check BEFORE INSERT OR UPDATE ON platform.leads
 	FOR EACH ROW EXECUTE FUNCTION platform.check_lead();
 CREATE OR REPLACE TRIGGER leads_follow AFTER INSERT OR UPDATE OF status, owner_id ON platform.leads
@@ -230,6 +233,7 @@ DROP TRIGGER IF EXISTS commissions_check ON platform.commissions;
 DROP TRIGGER IF EXISTS deals_check ON platform.deals;
 DROP TRIGGER IF EXISTS leads_follow ON platform.leads;
 DROP TRIGGER IF EXISTS leads_check ON platform.leads;
+DROP TRIGGER IF EXISTS agents_replay ON platform.agents;
 DROP TRIGGER IF EXISTS agents_check ON platform.agents;
 
 DROP POLICY IF EXISTS tracking_points_member_select ON platform.tracking_points;
@@ -292,6 +296,6 @@ SELECT t.name FROM (VALUES ('agents'), ('agent_deployments'), ('leads'), ('deals
 JOIN pg_catalog.pg_class c ON c.relname = t.name AND c.relnamespace = 'platform'::regnamespace
 WHERE NOT c.relrowsecurity;
 -- check: states, numbers and reminders are kept
-SELECT t.name FROM (VALUES ('agents', 'agents_check'), ('leads', 'leads_check'), ('deals', 'deals_check'), ('commissions', 'commissions_check'), ('appointments', 'appointments_check'), ('appointments', 'appointments_follow')) AS t (relation, name)
+SELECT t.name FROM (VALUES ('agents', 'agents_check'), ('agents', 'agents_replay'), ('leads', 'leads_check'), ('deals', 'deals_check'), ('commissions', 'commissions_check'), ('appointments', 'appointments_check'), ('appointments', 'appointments_follow')) AS t (relation, name)
 WHERE NOT EXISTS (SELECT 1 FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_class c ON c.oid = g.tgrelid
 	WHERE c.relname = t.relation AND c.relnamespace = 'platform'::regnamespace AND g.tgname = t.name AND g.tgenabled <> 'D');

@@ -83,7 +83,9 @@ platform_inbox_result(const text *result, const char *name)
 
 #define ROW_COLUMNS \
 	"q.id, q.organization_id, q.source, q.event_type, q.phone_number," \
-	" q.status OPERATOR(pg_catalog.=) 'processing', q.attempts, q.max_attempts, q.replays, q.raw_payload"
+	" q.status OPERATOR(pg_catalog.=) 'processing', q.attempts, q.max_attempts," \
+	" q.replays OPERATOR(pg_catalog.>) 0 OR coalesce(q.result OPERATOR(pg_catalog.=) 'unknown_number', false)," \
+	" q.raw_payload"
 
 static void
 read_row(uint64 i, InboxRow *row)
@@ -96,7 +98,7 @@ read_row(uint64 i, InboxRow *row)
 	row->was_claimed = platform_row_bool(i, 6);
 	row->attempts = platform_row_int32(i, 7);
 	row->max_attempts = platform_row_int32(i, 8);
-	row->replays = platform_row_int32(i, 9);
+	row->may_be_noted = platform_row_bool(i, 9);
 	row->payload = platform_row_datum_copy(i, 10, &row->no_payload);
 }
 
@@ -180,7 +182,7 @@ alert_dead(const InboxRow *row)
 	(void) platform_alert_raise(&alert, NULL);
 }
 
-/* The number is nobody's: noted once for the event, which waits. */
+/* The number is nobody's: noted once for the event. */
 static void
 note_unknown_number(const InboxRow *row)
 {
@@ -205,8 +207,8 @@ note_unknown_number(const InboxRow *row)
 	};
 	Datum		values[] = {UUIDPGetDatum(&row->id), UUIDPGetDatum(&row->organization)};
 
-	platform_query_run(&note, values, NULL);
-	(void) platform_alert_raise(&alert, NULL);
+	if (platform_query_run(&note, values, NULL) > 0)
+		(void) platform_alert_raise(&alert, NULL);
 }
 
 static void
@@ -260,7 +262,7 @@ platform_inbox_finish(const InboxRow *row, int attempts, const char *result, con
 	values[0] = UUIDPGetDatum(&row->id);
 	values[1] = UUIDPGetDatum(&row->organization);
 	values[2] = CStringGetTextDatum(status);
-	nulls[3] = unknown || strcmp(status, "failed") != 0;
+	nulls[3] = strcmp(status, "failed") != 0 || (unknown && attempts >= row->max_attempts);
 	values[3] = TimestampTzGetDatum(now + (retry >= 0 ? retry : backoff(attempts)));
 	values[4] = CStringGetTextDatum(result);
 	nulls[5] = error == NULL;
@@ -278,7 +280,7 @@ platform_inbox_finish(const InboxRow *row, int attempts, const char *result, con
 		note_unknown_number(row);
 	else if (strcmp(status, "dead") == 0)
 		alert_dead(row);
-	else if (strcmp(status, "processed") == 0 && row->replays > 0)
+	else if (strcmp(status, "processed") == 0 && row->may_be_noted)
 		resolve_number(row);
 	return status;
 }
@@ -298,9 +300,11 @@ claim_row(FunctionCallInfo fcinfo, const InboxRow *row, const char *worker, Time
 					   " RETURNING q.id, q.organization_id, q.lease_id, q.attempts, q.source, q.event_type,"
 					   " q.phone_number, q.user_id, q.raw_payload,"
 					   " (SELECT r.headers FROM platform.webhook_requests r WHERE r.id OPERATOR(pg_catalog.=) q.request_id"
-					   " AND r.organization_id OPERATOR(pg_catalog.=) q.organization_id),"
+					   " AND r.organization_id OPERATOR(pg_catalog.=) q.organization_id"
+					   " AND r.created_at OPERATOR(pg_catalog.=) q.created_at),"
 					   " (SELECT r.body FROM platform.webhook_requests r WHERE r.id OPERATOR(pg_catalog.=) q.request_id"
-					   " AND r.organization_id OPERATOR(pg_catalog.=) q.organization_id), q.received_at",
+					   " AND r.organization_id OPERATOR(pg_catalog.=) q.organization_id"
+					   " AND r.created_at OPERATOR(pg_catalog.=) q.created_at), q.received_at",
 					   UUIDOID, UUIDOID, TIMESTAMPTZOID, UUIDOID, TEXTOID);
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	pg_uuid_t	lease;
@@ -419,8 +423,8 @@ platform_extend_inbound_lease(PG_FUNCTION_ARGS)
  *
  * What came of a claimed event. failed: it is tried again, after retry_in (up to 7 days)
  * or a time that grows, until its attempts are used up and it is dead; dead: at once;
- * unknown_number: it waits until its telephone number is assigned; success, skipped and
- * any other word: processed. Returns the status; NULL, and nothing is changed, when the
+ * unknown_number: the same, but then it waits until its telephone number is assigned;
+ * success, skipped and any other word: processed. Returns the status; NULL, and nothing is changed, when the
  * event is no longer the lease's. Operators only: 42501. Errors: 22004; 22023; 25006.
  */
 Datum

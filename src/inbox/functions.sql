@@ -35,6 +35,7 @@ SELECT r.id, r.source, r.url, r.headers, r.body, r.received_at
 FROM platform.webhook_queue q
 JOIN platform.webhook_requests r ON r.id OPERATOR(pg_catalog.=) q.request_id
 	AND r.organization_id OPERATOR(pg_catalog.=) q.organization_id
+	AND r.created_at OPERATOR(pg_catalog.=) q.created_at
 WHERE q.organization_id OPERATOR(pg_catalog.=) $1 AND q.id OPERATOR(pg_catalog.=) $2
 $$;
 COMMENT ON FUNCTION platform.inbound_request(uuid, uuid) IS
@@ -76,7 +77,7 @@ CREATE OR REPLACE FUNCTION platform.complete_inbound(organization_id uuid, webho
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_complete_inbound';
 COMMENT ON FUNCTION platform.complete_inbound(uuid, uuid, uuid, text, text, interval) IS
-	'What came of a claimed event: failed (tried again, or dead), dead, unknown_number (waits until its number is assigned), or processed with any other word. Returns the status; NULL, without effect, when the event is no longer the lease''s. Operators only. Errors: 42501; 22004; 22023; 25006.';
+	'What came of a claimed event: failed (tried again, or dead), dead, unknown_number (tried again, then waits until its number is assigned), or processed with any other word. Returns the status; NULL, without effect, when the event is no longer the lease''s. Operators only. Errors: 42501; 22004; 22023; 25006.';
 
 -- inbox: handlers
 
@@ -126,44 +127,23 @@ CREATE OR REPLACE FUNCTION platform.replay_unknown_phone() RETURNS trigger
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_replay_unknown_phone';
 COMMENT ON FUNCTION platform.replay_unknown_phone() IS
-	'Trigger function, AFTER INSERT OR UPDATE FOR EACH ROW, argument: column, default phone_number. What waits in the row''s organization for that number is processed again. Errors: 39P01, 22023, 42703.';
+	'Trigger function, AFTER INSERT OR UPDATE FOR EACH ROW, argument: column, default phone_number. What waits for that number in the row''s organization, or in the platform''s own, is processed again. Errors: 39P01, 22023, 42703.';
 
 -- inbox: retention
 
 CREATE OR REPLACE FUNCTION platform.purge_inbox(batch integer DEFAULT 10000, keep interval DEFAULT '30 days',
-	keep_keys interval DEFAULT '400 days', OUT events bigint, OUT requests bigint, OUT keys bigint) RETURNS record
-LANGUAGE sql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
-AS $$
-WITH old_requests AS (
-	DELETE FROM platform.webhook_requests r
-	WHERE (r.id, r.organization_id) IN (
-		SELECT o.id, o.organization_id FROM platform.webhook_requests o
-		WHERE o.received_at OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-) $2)
-			AND NOT EXISTS (SELECT 1 FROM platform.webhook_queue q WHERE q.request_id OPERATOR(pg_catalog.=) o.id)
-		LIMIT $1 FOR UPDATE SKIP LOCKED)
-	RETURNING 1
-), old_events AS (
-	DELETE FROM platform.webhook_queue q
-	WHERE (q.id, q.organization_id) IN (
-		SELECT o.id, o.organization_id FROM platform.webhook_queue o
-		WHERE o.received_at OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-) $2)
-			AND o.status OPERATOR(pg_catalog.=) ANY ('{processed,dead,duplicate,rejected,conflict}')
-		ORDER BY o.received_at LIMIT $1 FOR UPDATE SKIP LOCKED)
-	RETURNING 1
-), old_keys AS (
-	DELETE FROM platform.webhook_keys k
-	WHERE (k.organization_id, k.account_id, k.source, k.idempotency_key) IN (
-		SELECT o.organization_id, o.account_id, o.source, o.idempotency_key FROM platform.webhook_keys o
-		WHERE o.created_at OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-) CASE
-				WHEN o.expires_at OPERATOR(pg_catalog.<) 'infinity' THEN LEAST($2, $3) ELSE $3 END)
-		LIMIT $1 FOR UPDATE SKIP LOCKED)
-	RETURNING 1
-)
-SELECT (SELECT pg_catalog.count(*) FROM old_events), (SELECT pg_catalog.count(*) FROM old_requests),
-	(SELECT pg_catalog.count(*) FROM old_keys)
-$$;
-COMMENT ON FUNCTION platform.purge_inbox(integer, interval, interval) IS
-	'Deletes what is done and older than keep, up to batch of each; a request goes with the call after its last event. Keys stay for keep_keys: what comes again later is new. Events that wait stay. NULL for a time: nothing of it. For a scheduler, until it returns zeros. EXECUTE is the grant.';
+	keep_keys interval DEFAULT '400 days', keep_waiting interval DEFAULT '90 days')
+RETURNS TABLE (table_name text, action text, rows bigint, more boolean)
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE ROWS 10
+AS 'MODULE_PATHNAME', 'platform_purge_inbox';
+COMMENT ON FUNCTION platform.purge_inbox(integer, interval, interval, interval) IS
+	'Deletes what is done and older than keep (or the organization''s setting webhooks.retentionDays), what waits after keep_waiting, and their bytes by the day; keys after keep_keys. NULL for a time: nothing of it. A row for each table changed (dropped, deleted, busy), at most batch rows of each; more: call again. For a daily job. Operators only. Errors: 42501; 22004; 22023; 25006.';
+
+CREATE OR REPLACE FUNCTION platform.delete_inbox() RETURNS trigger
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_delete_inbox';
+COMMENT ON FUNCTION platform.delete_inbox() IS
+	'Trigger function, AFTER DELETE FOR EACH ROW of organizations: what its inbox holds goes with it. Errors: 39P01.';
 
 INSERT INTO platform.member_privileges VALUES
 	('function', 'list_inbound(uuid, text, text, text, timestamptz, integer)', 'EXECUTE'),

@@ -5,15 +5,18 @@
  *	payload.c	what a body says, as jsonb
  *	describe.c	which events a request has: their types, keys and numbers
  *	ingest.c	ingest_webhook()
+ *	store.c		what is written of a request: key, bytes, events
  *	claim.c		events for workers: claims, leases, completions
  *	process.c	handlers, and processing by them
- *	replay.c	once more: by hand, and when a number is assigned; purging
+ *	replay.c	once more: by hand, and when a number is assigned
+ *	purge.c		what is deleted when its time is over
  */
 #ifndef PLATFORM_INBOX_H
 #define PLATFORM_INBOX_H
 
 #include "utils/jsonb.h"
 
+#include "core/account.h"
 #include "core/crypto.h"
 #include "core/module.h"
 #include "core/phone.h"
@@ -67,6 +70,44 @@ extern const JsonbContainer *platform_inbox_nested(const JsonbContainer *contain
 /* The same, the text of a string or number; NULL when it is none. */
 extern const char *platform_inbox_text(const JsonbContainer *container, const char *name);
 
+/* ---- storing ---- */
+
+/* A request of an account, and what of it is stored with every row. */
+typedef struct InboxArrival
+{
+	const InboxRequest *request;
+	const PlatformAccount *account;
+	const bytea *body;
+	const text *url;			/* NULL: none */
+	pg_uuid_t	id;
+	bool		stored;			/* the request itself */
+	TimestampTz now;
+	TimestampTz received_at;
+} InboxArrival;
+
+extern void platform_inbox_store_init(void);
+
+#define INBOX_FOR_EVER	(-1)
+
+/*
+ * Takes the key for an event, for so many microseconds. False when another event has it:
+ * then *id is its, and *same tells whether it is the same event.
+ */
+extern bool platform_inbox_take_key(const InboxArrival *arrival, const InboxEvent *event,
+									int64 window, pg_uuid_t *id, bool *same);
+
+/* Stores the event; first: of a conflict, the event that has the key (else NULL). */
+extern void platform_inbox_store(InboxArrival *arrival, const InboxEvent *event,
+								 const pg_uuid_t *id, const pg_uuid_t *first);
+
+/* A row for what is not processed, while there are not too many; false when there are. */
+extern bool platform_inbox_keep_refused(const InboxArrival *arrival, const pg_uuid_t *id,
+										const char *event_type, const char *key,
+										const char *status, const char *reason,
+										const pg_uuid_t *first);
+
+/* ---- processing ---- */
+
 /* An event that is being processed, under its row's lock. */
 typedef struct InboxRow
 {
@@ -78,7 +119,7 @@ typedef struct InboxRow
 	bool		was_claimed;	/* by somebody whose lease ended */
 	int			attempts;		/* those before */
 	int			max_attempts;
-	int			replays;
+	bool		may_be_noted;	/* in unknown_phone */
 	Datum		payload;
 	bool		no_payload;
 } InboxRow;
@@ -105,7 +146,7 @@ extern InboxAside platform_inbox_put_aside(const InboxRow *row);
 /*
  * What came of an event after this many attempts: success, skipped or any word:
  * processed; failed: tried again after retry microseconds (-1: as usual), or dead;
- * dead; unknown_number. Returns the status.
+ * dead; unknown_number: tried again as well, then it waits. Returns the status.
  */
 extern const char *platform_inbox_finish(const InboxRow *row, int attempts, const char *result,
 										 const char *error, int64 retry, const char *by);

@@ -2,10 +2,7 @@
  * ingest.c
  *	  Requests of providers come in: verified, recognised, stored.
  *
- * A key row decides whether an event is new: one INSERT ... ON CONFLICT, so that
- * of any number of sessions with the same event one stores it, and the others
- * wait until that one has committed. When it is rolled back the next one stores
- * it. Key, request and events are written in one transaction: what was answered
+ * Key, request and events are written in one transaction: what was answered
  * with "accepted" is stored, and what is not stored was not seen.
  *
  * Whatever comes from outside is answered with a status; errors are what may work
@@ -17,9 +14,6 @@
  */
 #include "core/platform.h"
 
-#include "access/htup_details.h"
-#include "catalog/pg_type.h"
-#include "funcapi.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/timestamp.h"
@@ -30,10 +24,10 @@
 #include "core/http_headers.h"
 #include "core/identity.h"
 #include "core/query.h"
+#include "core/result.h"
 #include "core/uuid7.h"
 #include "inbox/inbox.h"
 
-#define KEPT_MAX		100		/* refused and repeated requests an hour and account */
 #define DEFAULT_WINDOW	600
 
 PG_FUNCTION_INFO_V1(platform_ingest_webhook);
@@ -63,20 +57,10 @@ typedef struct Answer
 	const char *reason;
 } Answer;
 
-/* What is stored with every row of a request. */
-typedef struct Arrival
-{
-	const InboxRequest *request;
-	const PlatformAccount *account;
-	pg_uuid_t	id;
-	bool		stored;			/* the request itself */
-	TimestampTz now;
-	TimestampTz received_at;
-} Arrival;
-
 void
 platform_inbox_init(void)
 {
+	platform_inbox_store_init();
 	DefineCustomIntVariable("platform.inbox_duplicate_window",
 							"How long the same content is the same event, where the provider gives no id.",
 							NULL, &duplicate_window, DEFAULT_WINDOW, 0, 30 * SECS_PER_DAY,
@@ -156,52 +140,9 @@ uuid_text(const pg_uuid_t *id)
 	return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(id)));
 }
 
-static Datum
-text_or_null(const char *string, bool *isnull)
-{
-	*isnull = string == NULL;
-	return string == NULL ? (Datum) 0 : CStringGetTextDatum(string);
-}
-
-/* A row for what is not processed, while there are not too many; false when there are. */
-static bool
-keep_refused(const Arrival *arrival, const pg_uuid_t *id, const char *event_type, const char *key,
-			 const char *status, const char *reason, const pg_uuid_t *first)
-{
-	static PlatformQuery keep =
-		PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST,
-					   "INSERT INTO platform.webhook_queue (id, organization_id, account_id, source,"
-					   " event_type, idempotency_key, received_at, status, due_at, reason, first_id)"
-					   " SELECT $1, $2, $3, $4, $5, $6, $7, $8, NULL, $9, $10 WHERE (SELECT pg_catalog.count(*)"
-					   " FROM (SELECT 1 FROM platform.webhook_queue q"
-					   " WHERE q.account_id OPERATOR(pg_catalog.=) $3"
-					   " AND q.status OPERATOR(pg_catalog.=) ANY ('{rejected,duplicate}')"
-					   " AND q.received_at OPERATOR(pg_catalog.>) $11 LIMIT $12) AS k)"
-					   " OPERATOR(pg_catalog.<) $12",
-					   UUIDOID, UUIDOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID,
-					   TEXTOID, TEXTOID, UUIDOID, TIMESTAMPTZOID, INT8OID);
-	Datum		values[12];
-	bool		nulls[12] = {false};
-
-	values[0] = UUIDPGetDatum(id);
-	values[1] = UUIDPGetDatum(&arrival->account->organization);
-	values[2] = UUIDPGetDatum(&arrival->account->id);
-	values[3] = CStringGetTextDatum(arrival->request->source);
-	values[4] = CStringGetTextDatum(event_type);
-	values[5] = text_or_null(key, &nulls[5]);
-	values[6] = TimestampTzGetDatum(arrival->received_at);
-	values[7] = CStringGetTextDatum(status);
-	values[8] = CStringGetTextDatum(reason);
-	values[9] = UUIDPGetDatum(first);
-	nulls[9] = first == NULL;
-	values[10] = TimestampTzGetDatum(arrival->received_at - USECS_PER_HOUR);
-	values[11] = Int64GetDatum(KEPT_MAX);
-	return platform_query_run(&keep, values, nulls) > 0;
-}
-
 /* Not signed by whom it claims to come from: counted on an alert, and kept without its body. */
 static void
-reject(const Arrival *arrival, Answer *answer)
+reject(const InboxArrival *arrival, Answer *answer)
 {
 	const PlatformAccount *account = arrival->account;
 	PlatformAlert alert = {
@@ -218,179 +159,15 @@ reject(const Arrival *arrival, Answer *answer)
 	answer->status = "rejected";
 	if (account != NULL)
 	{
-		answer->has_id = keep_refused(arrival, &arrival->id, "event", NULL, "rejected",
+		answer->has_id = platform_inbox_keep_refused(arrival, &arrival->id, "event", NULL, "rejected",
 									  answer->reason, NULL);
 		answer->id = arrival->id;
 	}
 	(void) platform_alert_raise(&alert, NULL);
 }
 
-/* Has another event the key? Then *id is its, and *same tells whether it is the same event. */
-static bool
-find_key(const Datum *values, pg_uuid_t *id, bool *same)
-{
-	static PlatformQuery find =
-		PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST,
-					   "SELECT webhook_id, fingerprint OPERATOR(pg_catalog.=) $6 FROM platform.webhook_keys"
-					   " WHERE organization_id OPERATOR(pg_catalog.=) $1"
-					   " AND account_id OPERATOR(pg_catalog.=) $2"
-					   " AND source OPERATOR(pg_catalog.=) $3"
-					   " AND idempotency_key OPERATOR(pg_catalog.=) $4"
-					   " AND expires_at OPERATOR(pg_catalog.>) $7",
-					   UUIDOID, UUIDOID, TEXTOID, TEXTOID, UUIDOID, BYTEAOID, TIMESTAMPTZOID);
-
-	if (platform_query_run(&find, values, NULL) == 0)
-		return false;
-	*id = platform_row_uuid(0, 1);
-	*same = platform_row_bool(0, 2);
-	return true;
-}
-
-/*
- * Takes the key for an event. False when another event has it: as in find_key(). What
- * came long ago is found without writing; of those that come now the INSERT lets
- * one through.
- */
-static bool
-take_key(const Arrival *arrival, const InboxEvent *event, pg_uuid_t *id, bool *same)
-{
-	static PlatformQuery take =
-		PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST,
-					   "INSERT INTO platform.webhook_keys AS k (organization_id, account_id, source,"
-					   " idempotency_key, webhook_id, fingerprint, created_at, expires_at)"
-					   " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
-					   " ON CONFLICT (organization_id, account_id, source, idempotency_key) DO UPDATE"
-					   " SET webhook_id = excluded.webhook_id, fingerprint = excluded.fingerprint,"
-					   " created_at = excluded.created_at, expires_at = excluded.expires_at"
-					   " WHERE k.expires_at OPERATOR(pg_catalog.<=) excluded.created_at",
-					   UUIDOID, UUIDOID, TEXTOID, TEXTOID, UUIDOID, BYTEAOID, TIMESTAMPTZOID, TIMESTAMPTZOID);
-	bytea	   *fingerprint = palloc(VARHDRSZ + INBOX_HASH_SIZE);
-	Datum		values[8];
-
-	SET_VARSIZE(fingerprint, VARHDRSZ + INBOX_HASH_SIZE);
-	memcpy(VARDATA(fingerprint), event->fingerprint, INBOX_HASH_SIZE);
-	values[0] = UUIDPGetDatum(&arrival->account->organization);
-	values[1] = UUIDPGetDatum(&arrival->account->id);
-	values[2] = CStringGetTextDatum(arrival->request->source);
-	values[3] = CStringGetTextDatum(event->key);
-	values[4] = UUIDPGetDatum(id);
-	values[5] = PointerGetDatum(fingerprint);
-	values[6] = TimestampTzGetDatum(arrival->now);
-	values[7] = TimestampTzGetDatum(event->by_content ?
-									arrival->now + duplicate_window * USECS_PER_SEC : DT_NOEND);
-	if (find_key(values, id, same))
-		return false;
-	if (platform_query_run(&take, values, NULL) > 0)
-		return true;
-	if (!find_key(values, id, same))
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("could not find the key of a webhook that was just in use")));
-	return false;
-}
-
-/* Headers that are nobody's business but the web server's are left out; names become lower case. */
-static Datum
-kept_headers(const Jsonb *headers)
-{
-	static const char *const secret[] = {
-		"authorization", "proxy-authorization", "cookie", "x-api-key", "apikey"
-	};
-	JsonbParseState *state = NULL;
-	JsonbIterator *iterator;
-	JsonbIteratorToken token;
-	JsonbValue	value;
-	bool		skip = false;
-
-	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	if (headers != NULL && JB_ROOT_IS_OBJECT(headers))
-	{
-		iterator = JsonbIteratorInit(unconstify(JsonbContainer *, &headers->root));
-		while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
-		{
-			if (token == WJB_KEY)
-			{
-				char	   *name = pnstrdup(value.val.string.val, value.val.string.len);
-
-				skip = false;
-				for (char *c = name; *c != '\0'; c++)
-					*c = pg_ascii_tolower((unsigned char) *c);
-				for (int i = 0; i < lengthof(secret); i++)
-					skip = skip || strcmp(name, secret[i]) == 0;
-				value.val.string.val = name;
-			}
-			if ((token == WJB_KEY || token == WJB_VALUE) && !skip)
-				(void) pushJsonbValue(&state, token, &value);
-		}
-	}
-	return JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)));
-}
-
 static void
-store_request(Arrival *arrival, Datum body, Datum url, bool no_url)
-{
-	static PlatformQuery store =
-		PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST,
-					   "INSERT INTO platform.webhook_requests (id, organization_id, account_id, source,"
-					   " url, headers, body, received_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-					   UUIDOID, UUIDOID, UUIDOID, TEXTOID, TEXTOID, JSONBOID, BYTEAOID, TIMESTAMPTZOID);
-	Datum		values[8];
-	bool		nulls[8] = {false};
-
-	if (arrival->stored)
-		return;
-	arrival->stored = true;
-	values[0] = UUIDPGetDatum(&arrival->id);
-	values[1] = UUIDPGetDatum(&arrival->account->organization);
-	values[2] = UUIDPGetDatum(&arrival->account->id);
-	values[3] = CStringGetTextDatum(arrival->request->source);
-	values[4] = url;
-	nulls[4] = no_url;
-	values[5] = kept_headers(arrival->request->headers);
-	values[6] = body;
-	values[7] = TimestampTzGetDatum(arrival->received_at);
-	platform_query_run(&store, values, nulls);
-}
-
-/* first: of a conflict, the event that has the key. */
-static void
-store_event(const Arrival *arrival, const InboxEvent *event, const pg_uuid_t *id,
-			const pg_uuid_t *first)
-{
-	static PlatformQuery store =
-		PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST,
-					   "INSERT INTO platform.webhook_queue (id, organization_id, request_id, account_id,"
-					   " source, event_type, phone_number, agent_id, raw_payload, idempotency_key,"
-					   " received_at, status, due_at, reason, first_id)"
-					   " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
-					   UUIDOID, UUIDOID, UUIDOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
-					   JSONBOID, TEXTOID, TIMESTAMPTZOID, TEXTOID, TIMESTAMPTZOID, TEXTOID, UUIDOID);
-	Datum		values[15];
-	bool		nulls[15] = {false};
-
-	values[0] = UUIDPGetDatum(id);
-	values[1] = UUIDPGetDatum(&arrival->account->organization);
-	values[2] = UUIDPGetDatum(&arrival->id);
-	values[3] = UUIDPGetDatum(&arrival->account->id);
-	values[4] = CStringGetTextDatum(arrival->request->source);
-	values[5] = CStringGetTextDatum(event->event_type);
-	values[6] = text_or_null(event->phone_number, &nulls[6]);
-	values[7] = text_or_null(event->agent, &nulls[7]);
-	values[8] = JsonbPGetDatum(event->payload);
-	nulls[8] = event->payload == NULL;
-	values[9] = CStringGetTextDatum(event->key);
-	values[10] = TimestampTzGetDatum(arrival->received_at);
-	values[11] = CStringGetTextDatum(first == NULL ? "received" : "conflict");
-	values[12] = TimestampTzGetDatum(arrival->now);
-	nulls[12] = first != NULL;
-	values[13] = text_or_null(first == NULL ? NULL : "OTHER_CONTENT", &nulls[13]);
-	values[14] = UUIDPGetDatum(first);
-	nulls[14] = first == NULL;
-	platform_query_run(&store, values, nulls);
-}
-
-static void
-alert_conflict(const Arrival *arrival)
+alert_conflict(const InboxArrival *arrival)
 {
 	PlatformAlert alert = {
 		.severity = "warning",
@@ -445,9 +222,16 @@ compare_keys(const void *a, const void *b)
 	return order != 0 ? order : memcmp(first->id.data, second->id.data, UUID_LEN);
 }
 
+/* For how long the same is the same. */
+static int64
+key_window(const InboxEvent *event)
+{
+	return event->by_content ? duplicate_window * USECS_PER_SEC : INBOX_FOR_EVER;
+}
+
 /* The same conflict that comes again is a duplicate of itself. */
 static bool
-take_conflict(const Arrival *arrival, const InboxEvent *event, pg_uuid_t *id)
+take_conflict(const InboxArrival *arrival, const InboxEvent *event, pg_uuid_t *id)
 {
 	InboxEvent	conflict = *event;
 	char		hex[2 * INBOX_HASH_SIZE + 1];
@@ -455,11 +239,11 @@ take_conflict(const Arrival *arrival, const InboxEvent *event, pg_uuid_t *id)
 
 	platform_hex_encode(event->fingerprint, INBOX_HASH_SIZE, hex);
 	conflict.key = psprintf("conflict:%s:%s", hex, event->key);
-	return take_key(arrival, &conflict, id, &same);
+	return platform_inbox_take_key(arrival, &conflict, key_window(event), id, &same);
 }
 
 static void
-store_one(FunctionCallInfo fcinfo, Arrival *arrival, const Place *place, bool alone, Answer *answer)
+store_one(InboxArrival *arrival, const Place *place, bool alone, Answer *answer)
 {
 	const InboxEvent *event = place->event;
 	pg_uuid_t	first = place->id;
@@ -467,16 +251,14 @@ store_one(FunctionCallInfo fcinfo, Arrival *arrival, const Place *place, bool al
 	const char *reason = event->by_content ? "SAME_CONTENT" : "SAME_KEY";
 	bool		same;
 
-	if (take_key(arrival, event, &first, &same))
+	if (platform_inbox_take_key(arrival, event, key_window(event), &first, &same))
 	{
-		store_request(arrival, PG_GETARG_DATUM(3), PG_GETARG_DATUM(4), PG_ARGISNULL(4));
-		store_event(arrival, event, &place->id, NULL);
+		platform_inbox_store(arrival, event, &place->id, NULL);
 		answer_with(answer, "accepted", NULL, alone ? &place->id : &arrival->id);
 	}
 	else if (!same && take_conflict(arrival, event, &again))
 	{
-		store_request(arrival, PG_GETARG_DATUM(3), PG_GETARG_DATUM(4), PG_ARGISNULL(4));
-		store_event(arrival, event, &place->id, &first);
+		platform_inbox_store(arrival, event, &place->id, &first);
 		alert_conflict(arrival);
 		answer_with(answer, "conflict", "OTHER_CONTENT", alone ? &place->id : &arrival->id);
 	}
@@ -484,7 +266,7 @@ store_one(FunctionCallInfo fcinfo, Arrival *arrival, const Place *place, bool al
 	{
 		if (!same)
 			first = again;
-		(void) keep_refused(arrival, &place->id, event->event_type, event->key, "duplicate", reason, &first);
+		(void) platform_inbox_keep_refused(arrival, &place->id, event->event_type, event->key, "duplicate", reason, &first);
 		answer_with(answer, "duplicate", reason, &first);
 	}
 }
@@ -494,7 +276,7 @@ store_one(FunctionCallInfo fcinfo, Arrival *arrival, const Place *place, bool al
  * batches with the same events don't wait for each other in a circle.
  */
 static void
-store_events(FunctionCallInfo fcinfo, Arrival *arrival, Answer *answer)
+store_events(InboxArrival *arrival, Answer *answer)
 {
 	int			count;
 	InboxEvent *events = platform_inbox_describe(arrival->request, &count);
@@ -509,7 +291,7 @@ store_events(FunctionCallInfo fcinfo, Arrival *arrival, Answer *answer)
 	}
 	qsort(places, count, sizeof(Place), compare_keys);
 	for (int i = 0; i < count; i++)
-		store_one(fcinfo, arrival, &places[i], count == 1, answer);
+		store_one(arrival, &places[i], count == 1, answer);
 }
 
 /* When it came: the clock, unless an operator knows better. */
@@ -529,16 +311,14 @@ moment_argument(FunctionCallInfo fcinfo, TimestampTz now)
 static Datum
 make_answer(FunctionCallInfo fcinfo, const Answer *answer)
 {
-	TupleDesc	descriptor;
-	Datum		values[3];
-	bool		nulls[3] = {!answer->has_id, false, false};
+	Datum		values[3] = {0};
+	bool		nulls[3] = {!answer->has_id, false, answer->reason == NULL};
 
-	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
 	values[0] = UUIDPGetDatum(&answer->id);
 	values[1] = CStringGetTextDatum(answer->status);
-	values[2] = text_or_null(answer->reason, &nulls[2]);
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
+	if (!nulls[2])
+		values[2] = CStringGetTextDatum(answer->reason);
+	return platform_return_row(fcinfo, values, nulls);
 }
 
 /*
@@ -563,7 +343,7 @@ Datum
 platform_ingest_webhook(PG_FUNCTION_ARGS)
 {
 	InboxRequest request = {0};
-	Arrival		arrival = {.request = &request};
+	InboxArrival arrival = {.request = &request};
 	Answer		answer = {0};
 	const char *account = PG_ARGISNULL(1) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(1));
 	const PlatformAccount *blamed = NULL;
@@ -578,11 +358,15 @@ platform_ingest_webhook(PG_FUNCTION_ARGS)
 	{
 		bytea	   *body = PG_GETARG_BYTEA_PP(3);
 
+		arrival.body = body;
 		request.body.data = (const uint8 *) VARDATA_ANY(body);
 		request.body.length = VARSIZE_ANY_EXHDR(body);
 	}
 	if (!PG_ARGISNULL(4))
-		request.url = platform_utf8_bytes(PG_GETARG_TEXT_PP(4));
+	{
+		arrival.url = PG_GETARG_TEXT_PP(4);
+		request.url = platform_utf8_bytes(arrival.url);
+	}
 
 	if (!find_scheme(request.source, &request.scheme))
 	{
@@ -600,7 +384,7 @@ platform_ingest_webhook(PG_FUNCTION_ARGS)
 	else
 	{
 		answer.reason = NULL;
-		store_events(fcinfo, &arrival, &answer);
+		store_events(&arrival, &answer);
 	}
 	platform_query_end();
 	return make_answer(fcinfo, &answer);

@@ -200,13 +200,15 @@ resolve(const pg_uuid_t *organization, Datum phone_number, const char *resolutio
 		PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST,
 					   "UPDATE platform.webhook_queue AS q" AGAIN
 					   " WHERE q.id OPERATOR(pg_catalog.=) $2 AND q.organization_id OPERATOR(pg_catalog.=) $3"
+					   " AND q.status OPERATOR(pg_catalog.=) 'failed'"
 					   " AND q.result OPERATOR(pg_catalog.=) 'unknown_number'",
 					   TEXTOID, UUIDOID, UUIDOID);
 	static PlatformQuery close =
 		PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST,
-					   "UPDATE platform.webhook_queue AS q SET status = 'processed',"
+					   "UPDATE platform.webhook_queue AS q SET status = 'processed', due_at = NULL,"
 					   " processed_at = pg_catalog.clock_timestamp(), processed_by = $1, result = $4"
 					   " WHERE q.id OPERATOR(pg_catalog.=) $2 AND q.organization_id OPERATOR(pg_catalog.=) $3"
+					   " AND q.status OPERATOR(pg_catalog.=) 'failed'"
 					   " AND q.result OPERATOR(pg_catalog.=) 'unknown_number'",
 					   TEXTOID, UUIDOID, UUIDOID, TEXTOID);
 	const pg_uuid_t *user = platform_current_user();
@@ -276,7 +278,8 @@ platform_resolve_unknown_phone(PG_FUNCTION_ARGS)
  * platform.replay_unknown_phone() RETURNS trigger
  *
  * For a table of telephone numbers with organization_id: what waits in the row's
- * organization for its number is processed again. The argument names the column, default
+ * organization for its number is processed again, and what waits in the platform's own,
+ * whose accounts receive for everybody. The argument names the column, default
  * phone_number. Errors: 39P01 unless it fires AFTER INSERT or UPDATE FOR EACH ROW; 42703.
  *
  *		CREATE TRIGGER agents_replay AFTER INSERT OR UPDATE OF phone_number ON agents
@@ -307,6 +310,8 @@ platform_replay_unknown_phone(PG_FUNCTION_ARGS)
 	{
 		platform_query_begin();
 		(void) resolve(&id, CStringGetTextDatum(value), MATCHED, (Datum) 0, true);
+		if (memcmp(&id, &platform_nil_uuid, sizeof(id)) != 0)
+			(void) resolve(&platform_nil_uuid, CStringGetTextDatum(value), MATCHED, (Datum) 0, true);
 		platform_query_end();
 	}
 	return PointerGetDatum(NULL);

@@ -3,7 +3,8 @@
 
 -- up
 
--- What came, once, as it came; never changed.
+-- What came, once, as it came; never changed. Written past the executor by
+-- ingest_webhook(), and no foreign key: whole days leave at once.
 CREATE TABLE IF NOT EXISTS platform.webhook_requests (
 	id uuid NOT NULL DEFAULT platform.uuid7(),
 	organization_id uuid NOT NULL DEFAULT platform.default_organization_id(),
@@ -13,20 +14,24 @@ CREATE TABLE IF NOT EXISTS platform.webhook_requests (
 	headers jsonb NOT NULL DEFAULT '{}',
 	body bytea NOT NULL,
 	received_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-	CONSTRAINT webhook_requests_pkey PRIMARY KEY (id, organization_id),
+	created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+	CONSTRAINT webhook_requests_pkey PRIMARY KEY (id, organization_id, created_at),
 	CONSTRAINT webhook_requests_headers_check CHECK (jsonb_typeof(headers) = 'object')
-);
-CREATE INDEX IF NOT EXISTS webhook_requests_organization_id_idx ON platform.webhook_requests (organization_id);
-CREATE INDEX IF NOT EXISTS webhook_requests_received_at_idx ON platform.webhook_requests (received_at);
+) PARTITION BY RANGE (created_at);
+CREATE TABLE IF NOT EXISTS platform.webhook_requests_default_daily PARTITION OF platform.webhook_requests DEFAULT;
 COMMENT ON TABLE platform.webhook_requests IS
 	'Verified requests of providers, byte by byte. A batch is one request.';
 COMMENT ON COLUMN platform.webhook_requests.account_id IS
 	'The integration account whose secret signed it.';
 COMMENT ON COLUMN platform.webhook_requests.headers IS
 	'Those that came, with lower-case names; without cookies and credentials.';
+COMMENT ON COLUMN platform.webhook_requests.received_at IS
+	'When it came, as the caller of ingest_webhook() says.';
+COMMENT ON COLUMN platform.webhook_requests.created_at IS
+	'When it was stored; its events have the same.';
 
 -- One row an event. due_at alone says what can be claimed: when it is to be tried, or while it
--- is being processed, when its lease ends.
+-- is being processed, when its lease ends. Indexes are few: an event is written three times.
 CREATE TABLE IF NOT EXISTS platform.webhook_queue (
 	id uuid NOT NULL DEFAULT platform.uuid7(),
 	organization_id uuid NOT NULL DEFAULT platform.default_organization_id(),
@@ -72,11 +77,8 @@ CREATE INDEX IF NOT EXISTS webhook_queue_source_due_at_idx
 	ON platform.webhook_queue (source, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS webhook_queue_organization_id_received_at_idx
 	ON platform.webhook_queue (organization_id, received_at);
-CREATE INDEX IF NOT EXISTS webhook_queue_received_at_idx ON platform.webhook_queue (received_at);
-CREATE INDEX IF NOT EXISTS webhook_queue_request_id_idx
-	ON platform.webhook_queue (request_id) WHERE request_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS webhook_queue_account_id_received_at_idx
-	ON platform.webhook_queue (account_id, received_at) WHERE status IN ('rejected', 'duplicate');
+	ON platform.webhook_queue (account_id, received_at) WHERE reason IS NOT NULL;
 CREATE INDEX IF NOT EXISTS webhook_queue_phone_number_idx
 	ON platform.webhook_queue (phone_number) WHERE phone_number IS NOT NULL;
 CREATE INDEX IF NOT EXISTS webhook_queue_user_id_idx
@@ -109,16 +111,18 @@ CREATE TABLE IF NOT EXISTS platform.webhook_keys (
 	webhook_id uuid NOT NULL,
 	fingerprint bytea NOT NULL,
 	created_at timestamptz NOT NULL,
-	expires_at timestamptz NOT NULL,
+	expires_at timestamptz,
 	CONSTRAINT webhook_keys_pkey PRIMARY KEY (organization_id, account_id, source, idempotency_key)
 );
 CREATE INDEX IF NOT EXISTS webhook_keys_created_at_idx ON platform.webhook_keys (created_at);
+CREATE INDEX IF NOT EXISTS webhook_keys_expires_at_idx
+	ON platform.webhook_keys (expires_at) WHERE expires_at IS NOT NULL;
 COMMENT ON TABLE platform.webhook_keys IS
 	'What came already. A key belongs to one account and source.';
 COMMENT ON COLUMN platform.webhook_keys.fingerprint IS
 	'SHA-256 of the event that came with it.';
 COMMENT ON COLUMN platform.webhook_keys.expires_at IS
-	'From then on the same is new: of keys made of the content, as the provider gives none. Else infinity.';
+	'From then on the same is new: of keys made of the content, as the provider gives none. NULL: never.';
 
 CREATE TABLE IF NOT EXISTS platform.webhook_handlers (
 	source text COLLATE pg_catalog."C" NOT NULL,

@@ -1,26 +1,14 @@
--- migration 595 inbox: foreign keys, row security, triggers, the view of its health
+-- migration 595 inbox: foreign keys, row security, triggers, partitions, the view of its health
 -- requires: tenants credentials
 
 -- up
 
-ALTER TABLE platform.webhook_requests
-	DROP CONSTRAINT IF EXISTS webhook_requests_organization_id_fkey,
-	ADD CONSTRAINT webhook_requests_organization_id_fkey
-		FOREIGN KEY (organization_id) REFERENCES platform.organizations (id) ON DELETE CASCADE;
+-- What ingest_webhook() writes has no foreign key to the organization: each check would
+-- lock its one row for all sessions. What it leaves goes by trigger.
 ALTER TABLE platform.webhook_queue
-	DROP CONSTRAINT IF EXISTS webhook_queue_organization_id_fkey,
-	DROP CONSTRAINT IF EXISTS webhook_queue_request_id_organization_id_fkey,
 	DROP CONSTRAINT IF EXISTS webhook_queue_user_id_fkey,
-	ADD CONSTRAINT webhook_queue_organization_id_fkey
-		FOREIGN KEY (organization_id) REFERENCES platform.organizations (id) ON DELETE CASCADE,
-	ADD CONSTRAINT webhook_queue_request_id_organization_id_fkey
-		FOREIGN KEY (request_id, organization_id) REFERENCES platform.webhook_requests (id, organization_id),
 	ADD CONSTRAINT webhook_queue_user_id_fkey
 		FOREIGN KEY (user_id) REFERENCES platform.users (id) ON DELETE SET NULL;
-ALTER TABLE platform.webhook_keys
-	DROP CONSTRAINT IF EXISTS webhook_keys_organization_id_fkey,
-	ADD CONSTRAINT webhook_keys_organization_id_fkey
-		FOREIGN KEY (organization_id) REFERENCES platform.organizations (id) ON DELETE CASCADE;
 ALTER TABLE platform.unknown_phone
 	DROP CONSTRAINT IF EXISTS unknown_phone_organization_id_fkey,
 	DROP CONSTRAINT IF EXISTS unknown_phone_webhook_id_organization_id_fkey,
@@ -33,6 +21,7 @@ ALTER TABLE platform.unknown_phone
 		FOREIGN KEY (resolved_by) REFERENCES platform.users (id) ON DELETE SET NULL;
 
 ALTER TABLE platform.webhook_requests ENABLE ROW LEVEL SECURITY;
+ALTER TABLE platform.webhook_requests_default_daily ENABLE ROW LEVEL SECURITY;
 ALTER TABLE platform.webhook_queue ENABLE ROW LEVEL SECURITY;
 ALTER TABLE platform.webhook_keys ENABLE ROW LEVEL SECURITY;
 ALTER TABLE platform.webhook_handlers ENABLE ROW LEVEL SECURITY;
@@ -51,8 +40,12 @@ CREATE POLICY unknown_phone_admin_select ON platform.unknown_phone FOR SELECT
 
 CREATE OR REPLACE TRIGGER webhook_requests_refuse BEFORE UPDATE ON platform.webhook_requests
 	FOR EACH ROW EXECUTE FUNCTION platform.refuse_change();
+CREATE OR REPLACE TRIGGER organizations_delete_inbox AFTER DELETE ON platform.organizations
+	FOR EACH ROW EXECUTE FUNCTION platform.delete_inbox();
 CREATE OR REPLACE TRIGGER webhook_handlers_touch BEFORE UPDATE ON platform.webhook_handlers
 	FOR EACH ROW EXECUTE FUNCTION platform.touch_updated_at();
+
+SELECT platform.create_log_partitions();
 
 CREATE OR REPLACE VIEW platform.inbound_health WITH (security_invoker = true) AS
 SELECT s.organization_id, s.source, s.waiting, s.processing, s.failing, s.dead, s.unknown_numbers, s.conflicts,
@@ -66,9 +59,9 @@ FROM (
 	SELECT q.organization_id, q.source,
 		pg_catalog.count(*) FILTER (WHERE q.status = 'received') AS waiting,
 		pg_catalog.count(*) FILTER (WHERE q.status = 'processing') AS processing,
-		pg_catalog.count(*) FILTER (WHERE q.status = 'failed' AND q.due_at IS NOT NULL) AS failing,
+		pg_catalog.count(*) FILTER (WHERE q.status = 'failed' AND coalesce(q.result, '') <> 'unknown_number') AS failing,
 		pg_catalog.count(*) FILTER (WHERE q.status = 'dead') AS dead,
-		pg_catalog.count(*) FILTER (WHERE q.status = 'failed' AND q.due_at IS NULL) AS unknown_numbers,
+		pg_catalog.count(*) FILTER (WHERE q.status = 'failed' AND q.result = 'unknown_number') AS unknown_numbers,
 		pg_catalog.count(*) FILTER (WHERE q.status = 'conflict') AS conflicts,
 		pg_catalog.count(*) FILTER (WHERE q.status = 'rejected' AND q.received_at >= pg_catalog.now() - '24 hours'::interval) AS rejected_24h,
 		pg_catalog.count(*) FILTER (WHERE q.status = 'duplicate' AND q.received_at >= pg_catalog.now() - '24 hours'::interval) AS duplicates_24h,
@@ -94,6 +87,7 @@ DROP TRIGGER IF EXISTS webhook_handlers_audit_truncate ON platform.webhook_handl
 DROP TRIGGER IF EXISTS webhook_handlers_audit ON platform.webhook_handlers;
 DROP VIEW IF EXISTS platform.inbound_health;
 DROP TRIGGER IF EXISTS webhook_handlers_touch ON platform.webhook_handlers;
+DROP TRIGGER IF EXISTS organizations_delete_inbox ON platform.organizations;
 DROP TRIGGER IF EXISTS webhook_requests_refuse ON platform.webhook_requests;
 DROP POLICY IF EXISTS unknown_phone_admin_select ON platform.unknown_phone;
 DROP POLICY IF EXISTS webhook_queue_admin_select ON platform.webhook_queue;
@@ -102,14 +96,8 @@ ALTER TABLE platform.unknown_phone
 	DROP CONSTRAINT IF EXISTS unknown_phone_organization_id_fkey,
 	DROP CONSTRAINT IF EXISTS unknown_phone_webhook_id_organization_id_fkey,
 	DROP CONSTRAINT IF EXISTS unknown_phone_resolved_by_fkey;
-ALTER TABLE platform.webhook_keys
-	DROP CONSTRAINT IF EXISTS webhook_keys_organization_id_fkey;
 ALTER TABLE platform.webhook_queue
-	DROP CONSTRAINT IF EXISTS webhook_queue_organization_id_fkey,
-	DROP CONSTRAINT IF EXISTS webhook_queue_request_id_organization_id_fkey,
 	DROP CONSTRAINT IF EXISTS webhook_queue_user_id_fkey;
-ALTER TABLE platform.webhook_requests
-	DROP CONSTRAINT IF EXISTS webhook_requests_organization_id_fkey;
 
 -- checks
 
@@ -118,3 +106,6 @@ SELECT relname FROM pg_catalog.pg_class
 WHERE oid IN ('platform.webhook_requests'::regclass, 'platform.webhook_queue'::regclass, 'platform.webhook_keys'::regclass,
 	'platform.webhook_handlers'::regclass, 'platform.unknown_phone'::regclass)
   AND NOT relrowsecurity;
+-- check: the partitioned log takes every row
+SELECT 'webhook_requests' FROM pg_catalog.pg_partitioned_table
+WHERE partrelid = 'platform.webhook_requests'::regclass AND partdefid = 0;

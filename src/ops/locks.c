@@ -16,6 +16,7 @@
 #include "utils/timestamp.h"
 
 #include "core/argument.h"
+#include "core/base64.h"
 #include "core/crypto.h"
 #include "core/identity.h"
 #include "core/query.h"

@@ -13,12 +13,10 @@
  */
 #include "core/platform.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
@@ -27,12 +25,11 @@
 #include "core/error.h"
 #include "core/identity.h"
 #include "core/query.h"
-#include "core/try.h"
+#include "core/retention.h"
 #include "ops/ops.h"
 
 PG_FUNCTION_INFO_V1(platform_purge_logs);
 
-#define LOCK_TIMEOUT	"2s"
 #define BATCH_MOST		1000000
 
 typedef struct Policy
@@ -66,29 +63,6 @@ static PlatformQuery list_policies =
 				   " WHERE p.is_active AND ($1 IS NULL OR p.name OPERATOR(pg_catalog.=) $1)"
 				   " ORDER BY p.name",
 				   TEXTOID);
-
-/* The partitions of a log with the moment at which each ends; NULL: the default one. */
-static PlatformQuery list_partitions =
-	PLATFORM_QUERY(QUERY_READ | QUERY_LATEST | QUERY_OWNER,
-				   "SELECT c.relname::pg_catalog.text,"
-				   " (pg_catalog.regexp_match(pg_catalog.pg_get_expr(c.relpartbound, c.oid),"
-				   " 'TO \\(''([^'']+)''\\)'))[1]::pg_catalog.timestamptz,"
-				   " GREATEST(c.reltuples, 0)::pg_catalog.int8"
-				   " FROM pg_catalog.pg_inherits i"
-				   " JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) i.inhrelid"
-				   " JOIN pg_catalog.pg_class p ON p.oid OPERATOR(pg_catalog.=) i.inhparent"
-				   " JOIN pg_catalog.pg_namespace s ON s.oid OPERATOR(pg_catalog.=) p.relnamespace"
-				   " WHERE s.nspname OPERATOR(pg_catalog.=) 'platform'"
-				   " AND p.relname::pg_catalog.text OPERATOR(pg_catalog.=) $1"
-				   " AND c.relkind OPERATOR(pg_catalog.=) 'r' ORDER BY 1",
-				   TEXTOID);
-
-typedef struct Partition
-{
-	char	   *name;
-	TimestampTz ends_at;		/* infinity: the default one */
-	int64		rows;			/* as estimated */
-} Partition;
 
 static List *
 column_list(uint64 row, int column)
@@ -141,25 +115,6 @@ find_policies(const char *name)
 		policies = lappend(policies, policy);
 	}
 	return policies;
-}
-
-static List *
-find_partitions(const Policy *policy)
-{
-	Datum		value = CStringGetTextDatum(policy->table);
-	uint64		count = platform_query_run(&list_partitions, &value, NULL);
-	List	   *partitions = NIL;
-
-	for (uint64 i = 0; i < count; i++)
-	{
-		Partition  *partition = palloc(sizeof(Partition));
-
-		partition->name = platform_row_cstring(i, 1);
-		partition->ends_at = platform_row_timestamptz_or(i, 2, DT_NOEND);
-		partition->rows = platform_row_int64(i, 3);
-		partitions = lappend(partitions, partition);
-	}
-	return partitions;
 }
 
 /* Runs a statement on the table with the cutoff as $1 and the batch as $2, as the owner. */
@@ -218,27 +173,6 @@ scrub_rows(const Policy *policy, const char *table, int64 batch)
 					 policy->cutoff, batch);
 }
 
-typedef struct Drop
-{
-	const Policy *policy;
-	const Partition *partition;
-} Drop;
-
-static void
-drop_body(void *arg)
-{
-	Drop	   *drop = arg;
-	int			level = NewGUCNestLevel();
-
-	(void) set_config_option("lock_timeout", LOCK_TIMEOUT, PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-	platform_query_begin();
-	platform_ops_run(psprintf("LOCK TABLE %s IN ACCESS EXCLUSIVE MODE", platform_ops_own(drop->policy->table)));
-	platform_ops_run(psprintf("DROP TABLE %s", platform_ops_own(drop->partition->name)));
-	platform_query_end();
-	AtEOXact_GUC(true, level);
-}
-
 static void
 put_result(FunctionCallInfo fcinfo, const Policy *policy, const char *object, const char *action,
 		   int64 rows, bool more)
@@ -253,18 +187,6 @@ put_result(FunctionCallInfo fcinfo, const Policy *policy, const char *object, co
 	values[3] = Int64GetDatum(rows);
 	values[4] = BoolGetDatum(more);
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-}
-
-static void
-drop_partition(FunctionCallInfo fcinfo, const Policy *policy, const Partition *partition)
-{
-	Drop		drop = {policy, partition};
-	ErrorData  *error = platform_try(drop_body, &drop);
-
-	if (error != NULL && error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
-		ReThrowError(error);
-	put_result(fcinfo, policy, partition->name, error == NULL ? "dropped" : "busy",
-			   partition->rows, error != NULL);
 }
 
 /* One table's share of the batch; a row of the answer when there was something to do. */
@@ -285,15 +207,20 @@ purge_partitions(FunctionCallInfo fcinfo, const Policy *policy, int64 batch)
 	TimestampTz cutoff = DatumGetTimestampTz(policy->cutoff);
 	ListCell   *cell;
 
-	foreach(cell, find_partitions(policy))
+	foreach(cell, platform_partitions(policy->table))
 	{
-		Partition  *partition = lfirst(cell);
+		PlatformPartition *partition = lfirst(cell);
 		bool		is_default = partition->ends_at == DT_NOEND;
 
 		if (policy->scrub != NIL || is_default)
 			purge_table(fcinfo, policy, partition->name, batch);
 		else if (partition->ends_at <= cutoff)
-			drop_partition(fcinfo, policy, partition);
+		{
+			bool		dropped = platform_partition_drop(policy->table, partition->name);
+
+			put_result(fcinfo, policy, partition->name, dropped ? "dropped" : "busy",
+					   partition->rows, !dropped);
+		}
 	}
 }
 

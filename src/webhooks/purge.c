@@ -20,34 +20,23 @@
 #include "core/argument.h"
 #include "core/identity.h"
 #include "core/query.h"
-#include "core/try.h"
+#include "core/retention.h"
 #include "webhooks/webhooks.h"
 
 PG_FUNCTION_INFO_V1(platform_purge_webhooks);
 
-#define LOCK_TIMEOUT	"2s"
 #define BATCH_MOST		1000000
 
 static int	retention = 30 * 24 * 60;
 
-/*
- * Each organization's cutoff: of settings {"webhooks": {"retentionDays": n}}, else
- * of the setting.
- */
-#define CUTOFFS \
-	"WITH cutoffs AS (SELECT o.id, $1 OPERATOR(pg_catalog.-) coalesce(" \
-	" CASE WHEN pg_catalog.jsonb_typeof(o.settings OPERATOR(pg_catalog.#>) '{webhooks,retentionDays}') OPERATOR(pg_catalog.=) 'number'" \
-	" THEN pg_catalog.make_interval(days => LEAST(GREATEST(((o.settings OPERATOR(pg_catalog.#>>) '{webhooks,retentionDays}')::pg_catalog.numeric)::pg_catalog.int4, 1), 3650)) END," \
-	" $2) AS cutoff FROM platform.organizations o)"
-
 static PlatformQuery oldest_cutoff =
 	PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST,
-				   CUTOFFS " SELECT pg_catalog.min(cutoff) FROM cutoffs",
+				   PLATFORM_CUTOFFS " SELECT pg_catalog.min(cutoff) FROM cutoffs",
 				   TIMESTAMPTZOID, INTERVALOID);
 
 static PlatformQuery purge_deliveries =
 	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
-				   CUTOFFS
+				   PLATFORM_CUTOFFS
 				   ", due AS (SELECT d.id, d.organization_id FROM cutoffs c"
 				   " JOIN platform.webhook_subscriptions s ON s.organization_id OPERATOR(pg_catalog.=) c.id"
 				   " CROSS JOIN LATERAL (SELECT d.id, d.organization_id FROM platform.webhook_deliveries d"
@@ -63,7 +52,7 @@ static PlatformQuery purge_deliveries =
 
 static PlatformQuery purge_attempts =
 	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
-				   CUTOFFS
+				   PLATFORM_CUTOFFS
 				   ", due AS (SELECT a.delivery_id, a.organization_id, a.created_at FROM cutoffs c"
 				   " JOIN platform.webhook_subscriptions s ON s.organization_id OPERATOR(pg_catalog.=) c.id"
 				   " CROSS JOIN LATERAL (SELECT a.delivery_id, a.organization_id, a.created_at"
@@ -77,7 +66,7 @@ static PlatformQuery purge_attempts =
 
 static PlatformQuery purge_events =
 	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
-				   CUTOFFS
+				   PLATFORM_CUTOFFS
 				   ", due AS (SELECT e.id, e.organization_id, e.created_at FROM cutoffs c"
 				   " CROSS JOIN LATERAL (SELECT e.id, e.organization_id, e.created_at"
 				   " FROM platform.webhook_events e WHERE e.organization_id OPERATOR(pg_catalog.=) c.id"
@@ -90,7 +79,7 @@ static PlatformQuery purge_events =
 
 static PlatformQuery purge_keys =
 	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
-				   CUTOFFS
+				   PLATFORM_CUTOFFS
 				   ", due AS (SELECT k.organization_id, k.idempotency_key FROM platform.webhook_event_keys k"
 				   " JOIN cutoffs c ON c.id OPERATOR(pg_catalog.=) k.organization_id"
 				   " WHERE k.created_at OPERATOR(pg_catalog.<) c.cutoff LIMIT $3)"
@@ -110,27 +99,6 @@ static PlatformQuery make_partitions =
 	PLATFORM_QUERY(0,
 				   "SELECT pg_catalog.count(*) FROM platform.create_log_partitions()"
 				   " WHERE table_name OPERATOR(pg_catalog.=) ANY ('{webhook_events,webhook_attempts}'::pg_catalog.text[])");
-
-/* The days of a log that ended before a moment, oldest first. */
-static PlatformQuery old_partitions =
-	PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST,
-				   "SELECT c.relname::pg_catalog.text, GREATEST(c.reltuples, 0)::pg_catalog.int8"
-				   " FROM pg_catalog.pg_inherits i"
-				   " JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) i.inhrelid"
-				   " JOIN pg_catalog.pg_class p ON p.oid OPERATOR(pg_catalog.=) i.inhparent"
-				   " JOIN pg_catalog.pg_namespace s ON s.oid OPERATOR(pg_catalog.=) p.relnamespace"
-				   " WHERE s.nspname OPERATOR(pg_catalog.=) 'platform'"
-				   " AND p.relname::pg_catalog.text OPERATOR(pg_catalog.=) $1"
-				   " AND (pg_catalog.regexp_match(pg_catalog.pg_get_expr(c.relpartbound, c.oid),"
-				   " 'TO \\(''([^'']+)''\\)'))[1]::pg_catalog.timestamptz OPERATOR(pg_catalog.<=) $2"
-				   " ORDER BY 1",
-				   TEXTOID, TIMESTAMPTZOID);
-
-typedef struct Drop
-{
-	const char *table;
-	const char *partition;
-} Drop;
 
 void
 platform_webhook_purge_init(void)
@@ -156,52 +124,24 @@ put_row(FunctionCallInfo fcinfo, const char *table, const char *action, int64 ro
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
-static void
-drop_body(void *arg)
-{
-	Drop	   *drop = arg;
-	int			level = NewGUCNestLevel();
-	PlatformUser saved;
-
-	(void) set_config_option("lock_timeout", LOCK_TIMEOUT, PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-	platform_query_begin();
-	platform_become_owner(&saved);
-	if (SPI_execute(psprintf("LOCK TABLE " PLATFORM_SCHEMA ".%s IN ACCESS EXCLUSIVE MODE",
-							 quote_identifier(drop->table)), false, 0) < 0 ||
-		SPI_execute(psprintf("DROP TABLE " PLATFORM_SCHEMA ".%s",
-							 quote_identifier(drop->partition)), false, 0) < 0)
-		elog(ERROR, "could not drop partition \"%s\"", drop->partition);
-	platform_restore_user(&saved);
-	platform_query_end();
-	AtEOXact_GUC(true, level);
-}
-
 /* Drops the days that are over for everybody; those in use are left for the next call. */
 static void
 drop_days(FunctionCallInfo fcinfo, const char *table, TimestampTz cutoff)
 {
-	Datum		values[2] = {CStringGetTextDatum(table), TimestampTzGetDatum(cutoff)};
-	uint64		count = platform_query_run(&old_partitions, values, NULL);
-	char	  **names = palloc(Max(count, 1) * sizeof(char *));
-	int64	   *rows = palloc(Max(count, 1) * sizeof(int64));
+	ListCell   *cell;
 
-	for (uint64 i = 0; i < count; i++)
+	foreach(cell, platform_partitions(table))
 	{
-		names[i] = platform_row_cstring(i, 1);
-		rows[i] = platform_row_int64(i, 2);
-	}
-	for (uint64 i = 0; i < count; i++)
-	{
-		Drop		drop = {table, names[i]};
+		PlatformPartition *partition = lfirst(cell);
 
-		if (platform_try(drop_body, &drop) == NULL)
-			put_row(fcinfo, names[i], "dropped", rows[i], false);
-		else
+		if (partition->ends_at > cutoff)
+			continue;
+		if (!platform_partition_drop(table, partition->name))
 		{
-			put_row(fcinfo, names[i], "busy", 0, true);
+			put_row(fcinfo, partition->name, "busy", 0, true);
 			return;
 		}
+		put_row(fcinfo, partition->name, "dropped", partition->rows, false);
 	}
 }
 

@@ -134,7 +134,9 @@ SELECT count(*) > 100 AS many FROM (SELECT pg_temp.come('github', :second, '{"x-
 SELECT count(*) FROM platform.webhook_queue WHERE account_id = :second AND status IN ('rejected', 'duplicate') AND received_at = :t;
 SELECT platform.ingest_webhook('github', :second, '{}', '', received_at => :t::timestamptz);
 -- a request cannot be changed
+\set VERBOSITY sqlstate
 UPDATE platform.webhook_requests SET body = '' WHERE organization_id = :org;
+\set VERBOSITY terse
 -- refused
 SELECT platform.ingest_webhook('github', :second, '{}', '', received_at => 'infinity');
 SET LOCAL ROLE platform_test_stranger;

@@ -137,7 +137,16 @@ INSERT INTO platform.webhook_queue (organization_id, source, event_type, phone_n
 SELECT platform.process_inbound(only_source => 'stripe');
 SELECT phone_number, event_type, raw_payload -> 'n' AS n, resolved_at, resolution FROM platform.unknown_phone WHERE organization_id = :org ORDER BY id;
 SELECT tenant = :org AS ours, phone_number, events, resolution FROM platform.list_unknown_phones(:org) ORDER BY phone_number COLLATE "C";
-SELECT status, result, error_message, due_at FROM platform.webhook_queue WHERE organization_id = :org AND raw_payload ->> 'answer' = 'unknown_number' ORDER BY raw_payload -> 'n';
+SELECT status, result, error_message, due_at > now() AS tried_again FROM platform.webhook_queue WHERE organization_id = :org AND raw_payload ->> 'answer' = 'unknown_number' ORDER BY raw_payload -> 'n';
+-- it is tried again as what fails is, noted once, and then waits
+SELECT pg_temp.due();
+SELECT * FROM platform.process_inbound(only_source => 'stripe');
+UPDATE platform.webhook_queue SET max_attempts = 3 WHERE organization_id = :org AND raw_payload ->> 'answer' = 'unknown_number' AND phone_number = '+13125550142';
+SELECT pg_temp.due();
+SELECT * FROM platform.process_inbound(only_source => 'stripe');
+SELECT phone_number, attempts, max_attempts, due_at IS NOT NULL AS tried_again, status FROM platform.webhook_queue WHERE organization_id = :org AND phone_number IS NOT NULL AND result = 'unknown_number' ORDER BY raw_payload -> 'n';
+SELECT phone_number, count(*) FROM platform.unknown_phone WHERE organization_id = :org AND resolved_at IS NULL GROUP BY 1 ORDER BY phone_number COLLATE "C";
+SELECT unknown_numbers, failing FROM platform.inbound_health WHERE organization_id = :org AND source = 'stripe';
 SELECT severity, title, phone_number, occurrences FROM platform.ops_alerts WHERE organization_id = :org AND alert_type = 'unknown_phone_spike' ORDER BY phone_number COLLATE "C";
 CREATE TABLE inbox_app.agents (organization_id uuid, phone_number text);
 CREATE TRIGGER agents_replay AFTER INSERT OR UPDATE OF phone_number ON inbox_app.agents FOR EACH ROW EXECUTE FUNCTION platform.replay_unknown_phone();
@@ -193,12 +202,12 @@ FROM platform.inbound_health WHERE organization_id = :org ORDER BY source COLLAT
 SELECT provider, event_type, state, result, attempts FROM platform.list_inbound(:org, 'processed', "limit" => 3);
 SELECT count(*) FROM platform.list_inbound(:org, source => 'plain') p, platform.list_inbound(:org, phone_number => '+13125550142') n;
 SELECT count(*) FROM platform.list_inbound(:org, before => now() - interval '1 d');
--- retention: what is done goes, its bytes with the next call; what waits stays, keys stay
-SELECT events > 0 AS events, requests, keys FROM platform.purge_inbox(keep => '-1 day');
-SELECT events, requests > 0 AS requests, keys FROM platform.purge_inbox(keep => '-1 day');
+-- retention: what is done goes, with its bytes; what waits stays, keys stay
+SELECT table_name, action, rows > 0 AS some, more FROM platform.purge_inbox(keep => '0');
 SELECT status, source FROM platform.webhook_queue WHERE organization_id = :org;
+SELECT count(*) FROM platform.webhook_requests r WHERE organization_id = :org AND NOT EXISTS (SELECT FROM platform.webhook_queue q WHERE q.request_id = r.id);
 SELECT pg_temp.come('{"id": "1", "type": "a"}') AS still_known;
-SELECT events, requests, keys > 0 AS keys FROM platform.purge_inbox(keep => NULL, keep_keys => '-1 day');
+SELECT table_name, action, rows > 0 AS some, more FROM platform.purge_inbox(keep => NULL, keep_keys => '0');
 SELECT pg_temp.come('{"id": "1", "type": "a"}') AS forgotten;
 
 -- rights: members see their organization's if they administer it, and may replay it

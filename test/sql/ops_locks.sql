@@ -77,8 +77,12 @@ SELECT platform.extend_lock('x', NULL);
 SELECT platform.extend_lock('x', :'first', '-1 s');
 SELECT platform.release_lock(NULL, :'first');
 SELECT count(*) FROM platform.distributed_locks WHERE lock_name = 'x';
-SET LOCAL transaction_read_only = on;
+ROLLBACK;
+\set ON_ERROR_ROLLBACK off
+BEGIN READ ONLY;
 SELECT platform.acquire_lock('x');
+ROLLBACK;
+BEGIN READ ONLY;
 SELECT platform.claim_idempotency_key(:org, 's', 'k');
 ROLLBACK;
 

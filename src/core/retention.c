@@ -1,0 +1,96 @@
+/*
+ * retention.c
+ *	  What leaves a log when its time is over: see retention.h.
+ */
+#include "core/platform.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+
+#include "core/query.h"
+#include "core/retention.h"
+#include "core/try.h"
+
+#define LOCK_TIMEOUT	"2s"
+
+#define BOUND(which) \
+	" (pg_catalog.regexp_match(pg_catalog.pg_get_expr(c.relpartbound, c.oid)," \
+	" '" which " \\(''([^'']+)''\\)'))[1]::pg_catalog.timestamptz"
+
+List *
+platform_partitions(const char *table)
+{
+	static PlatformQuery list =
+		PLATFORM_QUERY(QUERY_READ | QUERY_LATEST | QUERY_OWNER,
+					   "SELECT c.relname::pg_catalog.text," BOUND("FROM") "," BOUND("TO") ","
+					   " GREATEST(c.reltuples, 0)::pg_catalog.int8"
+					   " FROM pg_catalog.pg_inherits i"
+					   " JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) i.inhrelid"
+					   " JOIN pg_catalog.pg_class p ON p.oid OPERATOR(pg_catalog.=) i.inhparent"
+					   " JOIN pg_catalog.pg_namespace s ON s.oid OPERATOR(pg_catalog.=) p.relnamespace"
+					   " WHERE s.nspname OPERATOR(pg_catalog.=) 'platform'"
+					   " AND p.relname::pg_catalog.text OPERATOR(pg_catalog.=) $1"
+					   " AND c.relkind OPERATOR(pg_catalog.=) 'r' ORDER BY c.relname",
+					   TEXTOID);
+	Datum		value = CStringGetTextDatum(table);
+	uint64		count = platform_query_run(&list, &value, NULL);
+	List	   *partitions = NIL;
+
+	for (uint64 i = 0; i < count; i++)
+	{
+		PlatformPartition *partition = palloc(sizeof(PlatformPartition));
+
+		partition->name = platform_row_cstring(i, 1);
+		partition->begins_at = platform_row_timestamptz_or(i, 2, DT_NOBEGIN);
+		partition->ends_at = platform_row_timestamptz_or(i, 3, DT_NOEND);
+		partition->rows = platform_row_int64(i, 4);
+		partitions = lappend(partitions, partition);
+	}
+	return partitions;
+}
+
+typedef struct Drop
+{
+	const char *table;
+	const char *partition;
+} Drop;
+
+static void
+run(const char *statement)
+{
+	int			result = SPI_execute(statement, false, 0);
+
+	if (result < 0)
+		elog(ERROR, "statement failed: %s", SPI_result_code_string(result));
+}
+
+static void
+drop_body(void *arg)
+{
+	Drop	   *drop = arg;
+	int			level = NewGUCNestLevel();
+	PlatformUser saved;
+
+	(void) set_config_option("lock_timeout", LOCK_TIMEOUT, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	platform_query_begin();
+	platform_become_owner(&saved);
+	run(psprintf("LOCK TABLE " PLATFORM_SCHEMA ".%s IN ACCESS EXCLUSIVE MODE",
+				 quote_identifier(drop->table)));
+	run(psprintf("DROP TABLE " PLATFORM_SCHEMA ".%s", quote_identifier(drop->partition)));
+	platform_restore_user(&saved);
+	platform_query_end();
+	AtEOXact_GUC(true, level);
+}
+
+bool
+platform_partition_drop(const char *table, const char *partition)
+{
+	Drop		drop = {table, partition};
+	ErrorData  *error = platform_try(drop_body, &drop);
+
+	if (error != NULL && error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
+		ReThrowError(error);
+	return error == NULL;
+}
