@@ -90,3 +90,39 @@ AS $function$
 $function$;
 COMMENT ON FUNCTION platform.restore_legacy_column(integer, text, text) IS
 	'For undoing the steps of module legacy: adds the column that remember_legacy_column() kept, as the last of its table, fills it by the expression, and restores what hung on it. Nothing where the step kept none, and for NULL. Errors: 55000 without an older schema.';
+
+-- What a step adds, beside what was there. Indexes go before constraints, and these before columns.
+CREATE OR REPLACE FUNCTION platform.remember_legacy_additions(step integer, relation text, columns text[], constraints text[], indexes text[]) RETURNS void
+LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
+AS $function$
+	INSERT INTO platform.legacy_memory (step, name, value)
+	SELECT remember_legacy_additions.step, a.name, a.kind
+	FROM (SELECT c.name, 'column', EXISTS (SELECT FROM pg_catalog.pg_attribute t
+			WHERE t.attrelid OPERATOR(pg_catalog.=) platform.legacy_relation(relation) AND t.attname OPERATOR(pg_catalog.=) c.name)
+		FROM pg_catalog.unnest(columns) AS c (name)
+		UNION ALL
+		SELECT c.name, 'constraint', EXISTS (SELECT FROM pg_catalog.pg_constraint t
+			WHERE t.conrelid OPERATOR(pg_catalog.=) platform.legacy_relation(relation) AND t.conname OPERATOR(pg_catalog.=) c.name)
+		FROM pg_catalog.unnest(constraints) AS c (name)
+		UNION ALL
+		SELECT i.name, 'index', EXISTS (SELECT FROM pg_catalog.pg_index t JOIN pg_catalog.pg_class k ON k.oid OPERATOR(pg_catalog.=) t.indexrelid
+			WHERE t.indrelid OPERATOR(pg_catalog.=) platform.legacy_relation(relation) AND k.relname OPERATOR(pg_catalog.=) i.name)
+		FROM pg_catalog.unnest(indexes) AS i (name)) AS a (name, kind, present)
+	WHERE NOT a.present
+$function$;
+COMMENT ON FUNCTION platform.remember_legacy_additions(integer, text, text[], text[], text[]) IS
+	'For the steps of module legacy: keeps in legacy_memory which of these a table lacks. Nothing for NULL. Errors: 55000 without an older schema.';
+
+CREATE OR REPLACE FUNCTION platform.undo_legacy_additions(step integer, relation text) RETURNS void
+LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
+AS $function$
+	SELECT platform.run_legacy(relation, CASE m.value
+		WHEN 'index' THEN pg_catalog.format('DROP INDEX IF EXISTS {schema}.%I', m.name)
+		WHEN 'constraint' THEN pg_catalog.format('ALTER TABLE {%s} DROP CONSTRAINT IF EXISTS %I', relation, m.name)
+		ELSE pg_catalog.format('ALTER TABLE {%s} DROP COLUMN %I', relation, m.name) END)
+	FROM (SELECT m.name, m.value FROM platform.legacy_memory m
+		WHERE m.step OPERATOR(pg_catalog.=) undo_legacy_additions.step AND m.value OPERATOR(pg_catalog.=) ANY ('{column,constraint,index}')
+		ORDER BY m.value COLLATE pg_catalog."C" DESC, m.name) AS m
+$function$;
+COMMENT ON FUNCTION platform.undo_legacy_additions(integer, text) IS
+	'For undoing the steps of module legacy: drops what remember_legacy_additions() found missing. Nothing for NULL. Errors: 55000 without an older schema.';

@@ -4,9 +4,7 @@
 
 -- up
 
-INSERT INTO platform.legacy_memory (step, name, value)
-SELECT 2, 'flags', 'added'
-WHERE platform.legacy_column('chatbot_packages', 'enable_chat') IS NULL OR platform.legacy_column('chatbot_packages', 'enable_call') IS NULL;
+SELECT platform.remember_legacy_additions(2, 'chatbot_packages', '{enable_chat,enable_call}', '{chatbot_packages_capability_check}', '{idx_chatbot_packages_capabilities}');
 SELECT platform.run_legacy('chatbot_packages', 'ALTER TABLE {chatbot_packages}
 	ADD COLUMN IF NOT EXISTS enable_chat boolean NOT NULL DEFAULT true,
 	ADD COLUMN IF NOT EXISTS enable_call boolean NOT NULL DEFAULT false');
@@ -18,9 +16,7 @@ SELECT platform.run_legacy('chatbot_packages', 'CREATE INDEX IF NOT EXISTS idx_c
 
 -- down
 
-SELECT platform.run_legacy('chatbot_packages', 'DROP INDEX IF EXISTS {schema}.idx_chatbot_packages_capabilities;
-	ALTER TABLE {chatbot_packages} DROP CONSTRAINT IF EXISTS chatbot_packages_capability_check, DROP COLUMN enable_chat, DROP COLUMN enable_call')
-WHERE EXISTS (SELECT FROM platform.legacy_memory WHERE step = 2);
+SELECT platform.undo_legacy_additions(2, 'chatbot_packages');
 DELETE FROM platform.legacy_memory WHERE step = 2;
 
 -- checks

@@ -4,9 +4,7 @@
 
 -- up
 
-INSERT INTO platform.legacy_memory (step, name, value)
-SELECT 3, 'flags', 'added'
-WHERE platform.legacy_column('chatbots', 'enabled_chat') IS NULL OR platform.legacy_column('chatbots', 'enabled_call') IS NULL;
+SELECT platform.remember_legacy_additions(3, 'chatbots', '{enabled_chat,enabled_call}', '{chatbots_capability_check}', '{idx_chatbots_capabilities,idx_chatbots_company_capabilities}');
 SELECT platform.run_legacy('chatbots', 'ALTER TABLE {chatbots}
 	ADD COLUMN IF NOT EXISTS enabled_chat boolean NOT NULL DEFAULT true,
 	ADD COLUMN IF NOT EXISTS enabled_call boolean NOT NULL DEFAULT false');
@@ -19,9 +17,7 @@ SELECT platform.run_legacy('chatbots', 'CREATE INDEX IF NOT EXISTS idx_chatbots_
 
 -- down
 
-SELECT platform.run_legacy('chatbots', 'DROP INDEX IF EXISTS {schema}.idx_chatbots_capabilities; DROP INDEX IF EXISTS {schema}.idx_chatbots_company_capabilities;
-	ALTER TABLE {chatbots} DROP CONSTRAINT IF EXISTS chatbots_capability_check, DROP COLUMN enabled_chat, DROP COLUMN enabled_call')
-WHERE EXISTS (SELECT FROM platform.legacy_memory WHERE step = 3);
+SELECT platform.undo_legacy_additions(3, 'chatbots');
 DELETE FROM platform.legacy_memory WHERE step = 3;
 
 -- checks

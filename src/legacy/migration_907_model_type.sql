@@ -4,8 +4,7 @@
 
 -- up
 
-INSERT INTO platform.legacy_memory (step, name, value)
-SELECT 7, 'model_type', 'added' WHERE platform.legacy_column('ai_models', 'model_type') IS NULL;
+SELECT platform.remember_legacy_additions(7, 'ai_models', '{model_type}', '{ai_models_model_type_check}', '{idx_ai_models_model_type}');
 SELECT platform.run_legacy('ai_models', $$ALTER TABLE {ai_models} ADD COLUMN IF NOT EXISTS model_type varchar(20) NOT NULL DEFAULT 'chat'$$);
 SELECT platform.run_legacy('ai_models', $$ALTER TABLE {ai_models}
 	ADD CONSTRAINT ai_models_model_type_check CHECK (model_type IN ('chat', 'call', 'both'))$$)
@@ -16,9 +15,7 @@ SELECT platform.run_legacy('ai_models', 'CREATE INDEX IF NOT EXISTS idx_ai_model
 
 -- down
 
-SELECT platform.run_legacy('ai_models', 'DROP INDEX IF EXISTS {schema}.idx_ai_models_model_type;
-	ALTER TABLE {ai_models} DROP CONSTRAINT IF EXISTS ai_models_model_type_check, DROP COLUMN model_type')
-WHERE EXISTS (SELECT FROM platform.legacy_memory WHERE step = 7);
+SELECT platform.undo_legacy_additions(7, 'ai_models');
 DELETE FROM platform.legacy_memory WHERE step = 7;
 
 -- checks

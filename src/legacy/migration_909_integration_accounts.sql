@@ -7,6 +7,8 @@
 -- Where chatbots belong to another module, so does this table.
 SELECT platform.run_legacy('chatbots', $$INSERT INTO platform.legacy_memory (step, name, value) VALUES (9, 'table', 'made')$$)
 WHERE platform.legacy_relation('integration_accounts') IS NULL;
+SELECT platform.remember_legacy_additions(9, 'integration_accounts', '{}', '{}', '{idx_integration_accounts_company_id,idx_integration_accounts_account_type,idx_integration_accounts_status,idx_integration_accounts_webhook_url}')
+WHERE platform.legacy_relation('integration_accounts') IS NOT NULL;
 SELECT platform.run_legacy('chatbots', $$CREATE TABLE IF NOT EXISTS {integration_accounts} (
 	id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
 	{chatbots.company} uuid NOT NULL REFERENCES {companies} (id) ON DELETE CASCADE,
@@ -37,15 +39,18 @@ SELECT platform.run_legacy('chatbots', 'CREATE INDEX IF NOT EXISTS idx_integrati
 SELECT platform.run_legacy('chatbots', 'CREATE UNIQUE INDEX IF NOT EXISTS idx_integration_accounts_webhook_url
 	ON {integration_accounts} (webhook_url) WHERE deleted_at IS NULL AND webhook_url IS NOT NULL');
 SELECT platform.run_legacy('chatbots', 'CREATE OR REPLACE TRIGGER update_integration_accounts_updated_at
-	BEFORE UPDATE ON {integration_accounts} FOR EACH ROW EXECUTE FUNCTION {touch}()');
+	BEFORE UPDATE ON {integration_accounts} FOR EACH ROW EXECUTE FUNCTION {touch}()')
+WHERE EXISTS (SELECT FROM platform.legacy_memory WHERE step = 9 AND name = 'table');
 
 -- down
 
 -- Calls that have become another module's stay.
 SELECT platform.run_legacy('integration_accounts', 'ALTER TABLE {calls} DROP CONSTRAINT IF EXISTS calls_integration_account_id_fkey')
-WHERE platform.legacy_relation('calls') IS NOT NULL AND EXISTS (SELECT FROM platform.legacy_memory WHERE step = 9);
+WHERE platform.legacy_relation('calls') IS NOT NULL AND EXISTS (SELECT FROM platform.legacy_memory WHERE step = 9 AND name = 'table');
 SELECT platform.run_legacy('integration_accounts', 'DROP TABLE {integration_accounts}')
-WHERE EXISTS (SELECT FROM platform.legacy_memory WHERE step = 9);
+WHERE EXISTS (SELECT FROM platform.legacy_memory WHERE step = 9 AND name = 'table');
+SELECT platform.undo_legacy_additions(9, 'integration_accounts')
+WHERE platform.legacy_relation('integration_accounts') IS NOT NULL;
 DELETE FROM platform.legacy_memory WHERE step = 9;
 
 -- checks

@@ -7,6 +7,8 @@
 -- Where chatbots belong to another module, so does this table.
 SELECT platform.run_legacy('chatbots', $$INSERT INTO platform.legacy_memory (step, name, value) VALUES (10, 'table', 'made')$$)
 WHERE platform.legacy_relation('calls') IS NULL;
+SELECT platform.remember_legacy_additions(10, 'calls', '{}', '{}', '{idx_calls_company_id,idx_calls_chatbot_id,idx_calls_end_user_id,idx_calls_conversation_id,idx_calls_call_sid,idx_calls_status,idx_calls_date_range,idx_calls_integration_account}')
+WHERE platform.legacy_relation('calls') IS NOT NULL;
 SELECT platform.run_legacy('chatbots', $$CREATE TABLE IF NOT EXISTS {calls} (
 	id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
 	{chatbots.company} uuid NOT NULL REFERENCES {companies} (id) ON DELETE CASCADE,
@@ -65,12 +67,15 @@ SELECT platform.run_legacy('chatbots', 'CREATE INDEX IF NOT EXISTS idx_calls_dat
 SELECT platform.run_legacy('chatbots', 'CREATE INDEX IF NOT EXISTS idx_calls_integration_account
 	ON {calls} (integration_account_id, created_at DESC) WHERE deleted_at IS NULL');
 SELECT platform.run_legacy('chatbots', 'CREATE OR REPLACE TRIGGER update_calls_updated_at
-	BEFORE UPDATE ON {calls} FOR EACH ROW EXECUTE FUNCTION {touch}()');
+	BEFORE UPDATE ON {calls} FOR EACH ROW EXECUTE FUNCTION {touch}()')
+WHERE EXISTS (SELECT FROM platform.legacy_memory WHERE step = 10 AND name = 'table');
 
 -- down
 
 SELECT platform.run_legacy('calls', 'DROP TABLE {calls}')
-WHERE EXISTS (SELECT FROM platform.legacy_memory WHERE step = 10);
+WHERE EXISTS (SELECT FROM platform.legacy_memory WHERE step = 10 AND name = 'table');
+SELECT platform.undo_legacy_additions(10, 'calls')
+WHERE platform.legacy_relation('calls') IS NOT NULL;
 DELETE FROM platform.legacy_memory WHERE step = 10;
 
 -- checks

@@ -7,6 +7,8 @@
 -- Where chatbots belong to another module, so does this table.
 SELECT platform.run_legacy('chatbots', $$INSERT INTO platform.legacy_memory (step, name, value) VALUES (11, 'table', 'made')$$)
 WHERE platform.legacy_relation('call_transcripts') IS NULL;
+SELECT platform.remember_legacy_additions(11, 'call_transcripts', '{}', '{}', '{idx_call_transcripts_call_id,idx_call_transcripts_role,idx_call_transcripts_content_search}')
+WHERE platform.legacy_relation('call_transcripts') IS NOT NULL;
 SELECT platform.run_legacy('chatbots', $$CREATE TABLE IF NOT EXISTS {call_transcripts} (
 	id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
 	call_id uuid NOT NULL REFERENCES {calls} (id) ON DELETE CASCADE,
@@ -30,7 +32,9 @@ SELECT platform.run_legacy('chatbots', 'CREATE INDEX IF NOT EXISTS idx_call_tran
 -- down
 
 SELECT platform.run_legacy('call_transcripts', 'DROP TABLE {call_transcripts}')
-WHERE EXISTS (SELECT FROM platform.legacy_memory WHERE step = 11);
+WHERE EXISTS (SELECT FROM platform.legacy_memory WHERE step = 11 AND name = 'table');
+SELECT platform.undo_legacy_additions(11, 'call_transcripts')
+WHERE platform.legacy_relation('call_transcripts') IS NOT NULL;
 DELETE FROM platform.legacy_memory WHERE step = 11;
 
 -- checks
