@@ -183,7 +183,7 @@ RETURNS TABLE (id uuid, call_id uuid, speaker text, start_time integer, snippet 
 LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_search_transcripts';
 COMMENT ON FUNCTION platform.search_transcripts(uuid, text, regconfig, text, timestamptz, timestamptz, integer) IS
-	'Utterances that match a query as for a search engine (words, "a phrase", or, -without), the best first, with what was found between ** and **. from and to bound created_at. Members: their organization. Errors: 22004, 22023, 42501.';
+	'Utterances that match a query as for a search engine (words, "a phrase", or, -without), the best first, with what was found between ** and **. from and to bound created_at. Members: their organization. Errors: 22004, 22023, 42501, 42704 no such language.';
 INSERT INTO platform.member_privileges VALUES ('function', 'search_transcripts(uuid, text, regconfig, text, timestamptz, timestamptz, integer)', 'EXECUTE');
 
 CREATE OR REPLACE FUNCTION platform.talk_time(organization_id uuid, call_id uuid,

@@ -438,7 +438,7 @@ correct_times(Call *call)
 }
 
 /*
- * platform.correct_call(organization_id uuid, call_id uuid | call_sid text, reason text,
+ * platform.correct_call(organization_id uuid, call_id uuid, reason text,
  *						 status text DEFAULT NULL, started_at timestamptz DEFAULT NULL,
  *						 answered_at timestamptz DEFAULT NULL, ended_at timestamptz DEFAULT NULL)
  *		RETURNS the columns of advance_call()

@@ -18,6 +18,7 @@
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 #include "calls/calls.h"
 #include "calls/events.h"
@@ -243,7 +244,8 @@ platform_complete_call_transcript(PG_FUNCTION_ARGS)
  * words, "a phrase", or, -without; nothing in it is an error. role: user,
  * assistant or system only; from and to bound created_at. Calls that are deleted
  * are left out. The index is for english; other languages are as fast with an
- * index of their own. Members: their organization. Errors: 22004; 22023; 42501.
+ * index of their own. Members: their organization. Errors: 22004; 22023; 42501;
+ * 42704 no such language.
  */
 Datum
 platform_search_transcripts(PG_FUNCTION_ARGS)
@@ -274,6 +276,10 @@ platform_search_transcripts(PG_FUNCTION_ARGS)
 	(void) platform_voice_organization(fcinfo, 0);
 	platform_require_argument(fcinfo, 1, "query");
 	platform_require_argument(fcinfo, 2, "language");
+	if (!SearchSysCacheExists1(TSCONFIGOID, PG_GETARG_DATUM(2)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("text search configuration %u does not exist", PG_GETARG_OID(2))));
 	(void) platform_required_text(fcinfo, 1, "query", QUERY_MAX);
 	(void) platform_limit_argument(fcinfo, 6, CALL_LIST_MAX);
 	platform_copy_arguments(fcinfo, 0, 7, values, nulls);

@@ -66,6 +66,7 @@ SAVEPOINT a;
 SELECT platform.search_transcripts(:org, ''); ROLLBACK TO a;
 SELECT platform.search_transcripts(:org, NULL); ROLLBACK TO a;
 SELECT platform.search_transcripts(:org, 'x', 'klingon'); ROLLBACK TO a;
+SELECT platform.search_transcripts(:org, 'x', '0'); ROLLBACK TO a;
 SELECT platform.search_transcripts(:org, repeat('x', 1001)); ROLLBACK TO a;
 SELECT platform.search_transcripts(:org, 'x', "limit" => 0); ROLLBACK TO a;
 SELECT platform.search_transcripts(:other, 'refund'); ROLLBACK TO a;
