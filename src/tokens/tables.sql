@@ -222,7 +222,7 @@ CREATE TABLE IF NOT EXISTS platform.token_packages (
 	id uuid NOT NULL DEFAULT platform.uuid7(),
 	name text NOT NULL,
 	tokens bigint NOT NULL,
-	price_cents bigint NOT NULL,
+	price_cents bigint,
 	currency text NOT NULL DEFAULT 'USD',
 	valid_days integer,
 	is_active boolean NOT NULL DEFAULT true,
@@ -236,6 +236,13 @@ CREATE TABLE IF NOT EXISTS platform.token_packages (
 	CONSTRAINT token_packages_currency_check CHECK (currency ~ '^[A-Z]{3}$'),
 	CONSTRAINT token_packages_valid_days_check CHECK (valid_days BETWEEN 1 AND 3660)
 );
+-- An older one had prices in dollars, and what a token costs.
+ALTER TABLE platform.token_packages ADD COLUMN IF NOT EXISTS price_usd numeric(10,2);
+UPDATE platform.token_packages SET price_cents = coalesce(round(price_usd * 100), 0) WHERE price_cents IS NULL;
+ALTER TABLE platform.token_packages
+	ALTER COLUMN price_cents SET NOT NULL,
+	DROP COLUMN price_usd,
+	DROP COLUMN IF EXISTS price_per_token;
 COMMENT ON TABLE platform.token_packages IS
 	'What may be bought.';
 COMMENT ON COLUMN platform.token_packages.price_cents IS

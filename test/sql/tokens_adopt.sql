@@ -36,6 +36,24 @@ CREATE TABLE platform.token_usage (
 	used_turn boolean NOT NULL,
 	duration_seconds integer CHECK (duration_seconds IS NULL OR duration_seconds >= 0)
 );
+CREATE TABLE platform.token_packages (
+	id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+	name text NOT NULL,
+	tokens integer NOT NULL,
+	price_usd numeric(10,2) NOT NULL,
+	price_per_token numeric(10,4) NOT NULL,
+	is_active boolean DEFAULT true
+);
+CREATE TABLE platform.user_presence (
+	id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+	host_id text NOT NULL UNIQUE,
+	is_available boolean DEFAULT true,
+	room_id text NOT NULL,
+	room_token text,
+	updated_at timestamptz DEFAULT now()
+);
+INSERT INTO platform.token_packages (name, tokens, price_usd, price_per_token, is_active) VALUES ('starter', 50, 9.99, 0.1998, NULL), ('500 tokens', 500, 55, 0.11, true);
+INSERT INTO platform.user_presence (host_id, room_id) VALUES ('used', 'lobby');
 -- with a log, run dry, without a log, empty, and with more used than there ever was
 INSERT INTO platform.user_accounts (user_id, tokens_remaining, created_at) VALUES
 	('used', 70, '2024-01-01'), ('dry', 0, '2024-01-01'), ('fresh', 250, '2024-01-01'), ('empty', 0, '2024-01-01');
@@ -62,6 +80,11 @@ WHERE (attrelid, attname) IN (('platform.user_accounts'::regclass, 'user_id'), (
 -- calls of then are over: the meter finds nothing
 SELECT id, status, end_time - start_time AS lasted, duration_seconds, charged FROM platform.call_sessions ORDER BY id;
 SELECT metered, tokens FROM platform.meter_active_sessions();
+-- packages keep their prices, in cents; hosts are there
+SELECT name, tokens, price_cents, currency, is_active FROM platform.token_packages ORDER BY name COLLATE "C";
+SELECT tokens, remaining FROM platform.purchase_tokens(platform.default_organization_id(), 'fresh', 'starter', 'pi_adopted');
+SELECT platform.heartbeat_presence(platform.default_organization_id(), 'used', 'office');
+SELECT host_id, room_id FROM platform.available_hosts();
 -- again: nothing to do
 SELECT bool_and(action = 'present') AS present FROM platform.install(ARRAY['tokens']);
 
