@@ -263,6 +263,7 @@ INSERT INTO platform.member_privileges VALUES ('function', 'set_low_balance_thre
 CREATE OR REPLACE FUNCTION platform.verify_token_accounts(for_organization_id uuid DEFAULT NULL)
 RETURNS TABLE (organization_id uuid, user_id text, problem text, expected numeric, found numeric)
 LANGUAGE sql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
 AS $$
 WITH account AS (
 	SELECT a.* FROM platform.user_accounts a

@@ -21,8 +21,8 @@ PG_FUNCTION_INFO_V1(platform_reconcile_tokens);
 static PlatformQuery find_differences =
 	PLATFORM_QUERY(QUERY_READ | QUERY_LATEST,
 				   "SELECT DISTINCT organization_id, user_id COLLATE pg_catalog.\"C\""
-				   " FROM platform.verify_token_accounts($1) WHERE problem IN"
-				   " ('balance', 'version', 'held', 'open grant', 'limit', 'overage')"
+				   " FROM platform.verify_token_accounts($1) WHERE problem OPERATOR(pg_catalog.=) ANY"
+				   " ('{balance,version,held,open grant,limit,overage}')"
 				   " ORDER BY 1, 2",
 				   UUIDOID);
 
