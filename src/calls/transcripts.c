@@ -25,7 +25,6 @@
 #include "core/argument.h"
 #include "core/guard.h"
 #include "core/query.h"
-#include "core/result.h"
 
 #define QUERY_MAX	1000
 #define URL_MAX		2048
@@ -313,18 +312,15 @@ platform_talk_time(PG_FUNCTION_ARGS)
 					   " AND call_id OPERATOR(pg_catalog.=) $2) AS s",
 					   UUIDOID, UUIDOID);
 	pg_uuid_t  *organization = platform_voice_organization(fcinfo, 0);
-	Datum		values[5];
-	bool		nulls[5];
+	Datum		values[2];
+	bool		nulls[2];
 
 	platform_require_argument(fcinfo, 1, "call_id");
 	platform_copy_arguments(fcinfo, 0, 2, values, nulls);
 	platform_query_begin();
 	platform_voice_require_call(organization, PG_GETARG_UUID_P(1));
-	platform_query_run(&sum, values, nulls);
-	for (int i = 0; i < 5; i++)
-		values[i] = platform_row_datum_copy(0, i + 1, &nulls[i]);
 	platform_query_end();
-	return platform_return_row(fcinfo, values, nulls);
+	return platform_query_return_row(fcinfo, &sum, values, nulls);
 }
 
 /*

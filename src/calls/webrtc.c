@@ -449,18 +449,13 @@ platform_webrtc_quality(PG_FUNCTION_ARGS)
 					   " WHERE organization_id OPERATOR(pg_catalog.=) $1"
 					   " AND session_id OPERATOR(pg_catalog.=) $2",
 					   UUIDOID, UUIDOID);
-	Datum		values[7];
-	bool		nulls[7];
+	Datum		values[2];
+	bool		nulls[2];
 
 	(void) platform_voice_organization(fcinfo, 0);
 	platform_require_argument(fcinfo, 1, "session_id");
 	platform_copy_arguments(fcinfo, 0, 2, values, nulls);
-	platform_query_begin();
-	platform_query_run(&summarise, values, nulls);
-	for (int i = 0; i < 7; i++)
-		values[i] = platform_row_datum_copy(0, i + 1, &nulls[i]);
-	platform_query_end();
-	return platform_return_row(fcinfo, values, nulls);
+	return platform_query_return_row(fcinfo, &summarise, values, nulls);
 }
 
 /*

@@ -14,14 +14,13 @@
  */
 #include "core/platform.h"
 
-#include "access/htup_details.h"
-#include "funcapi.h"
 #include "utils/builtins.h"
 
 #include "core/argument.h"
 #include "core/error.h"
 #include "core/gate.h"
 #include "core/identity.h"
+#include "core/result.h"
 #include "capabilities/capabilities.h"
 
 PG_FUNCTION_INFO_V1(platform_chatbot_capabilities);
@@ -236,25 +235,6 @@ text_or_null(const char *text, bool *isnull)
 	return text == NULL ? (Datum) 0 : CStringGetTextDatum(text);
 }
 
-/* A record of the function's result type, which is looked up once a query. */
-static Datum
-make_record(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
-{
-	TupleDesc	desc = fcinfo->flinfo->fn_extra;
-
-	if (desc == NULL)
-	{
-		MemoryContext saved = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
-
-		if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-			elog(ERROR, "return type must be a row type");
-		desc = BlessTupleDesc(desc);
-		MemoryContextSwitchTo(saved);
-		fcinfo->flinfo->fn_extra = desc;
-	}
-	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
-}
-
 /*
  * platform.chatbot_capabilities(organization_id uuid, chatbot_id uuid,
  *		OUT chat boolean, OUT call boolean, OUT reason text, OUT gate text) returns record
@@ -288,7 +268,7 @@ platform_chatbot_capabilities(PG_FUNCTION_ARGS)
 	values[1] = BoolGetDatum(call.gate == GATE_OPEN);
 	values[2] = CStringGetTextDatum(reported->reason);
 	values[3] = text_or_null(platform_gate_name(reported->gate), &nulls[3]);
-	return make_record(fcinfo, values, nulls);
+	return platform_return_row(fcinfo, values, nulls);
 }
 
 /*
@@ -334,7 +314,7 @@ platform_can_place_call(PG_FUNCTION_ARGS)
 	values[0] = BoolGetDatum(answer.gate == GATE_OPEN);
 	values[1] = CStringGetTextDatum(answer.reason);
 	values[2] = text_or_null(platform_gate_name(answer.gate), &nulls[2]);
-	return make_record(fcinfo, values, nulls);
+	return platform_return_row(fcinfo, values, nulls);
 }
 
 /*

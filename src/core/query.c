@@ -22,6 +22,7 @@
 #include "core/cache.h"
 #include "core/module.h"
 #include "core/query.h"
+#include "core/result.h"
 
 void
 platform_query_begin(void)
@@ -142,6 +143,26 @@ platform_query_return_rows(FunctionCallInfo fcinfo, PlatformQuery *query,
 		tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);
 	platform_query_end();
 	return (Datum) 0;
+}
+
+Datum
+platform_query_return_row(FunctionCallInfo fcinfo, PlatformQuery *query,
+						  const Datum *values, const bool *nulls)
+{
+	Datum	   *row;
+	bool	   *isnull;
+	int			columns;
+
+	platform_query_begin();
+	if (platform_query_run(query, values, nulls) != 1)
+		elog(ERROR, "query must return one row");
+	columns = SPI_tuptable->tupdesc->natts;
+	row = palloc(columns * sizeof(Datum));
+	isnull = palloc(columns * sizeof(bool));
+	for (int i = 0; i < columns; i++)
+		row[i] = platform_row_datum_copy(0, i + 1, &isnull[i]);
+	platform_query_end();
+	return platform_return_row(fcinfo, row, isnull);
 }
 
 /*

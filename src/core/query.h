@@ -65,6 +65,10 @@ extern uint64 platform_query_run(PlatformQuery *query, const Datum *values, cons
 extern Datum platform_query_return_rows(FunctionCallInfo fcinfo, PlatformQuery *query,
 										const Datum *values, const bool *nulls);
 
+/* The same for the one row of a query, which is the function's row. */
+extern Datum platform_query_return_row(FunctionCallInfo fcinfo, PlatformQuery *query,
+									   const Datum *values, const bool *nulls);
+
 /*
  * Opens a cursor for large results; fetch batches with SPI_cursor_fetch() and
  * read them with the getters; close with SPI_cursor_close().
