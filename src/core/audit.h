@@ -46,4 +46,12 @@ extern bool platform_audit_is_installed(void);
 /* Writes the entry; false, without effect, when module ops is not installed. */
 extern bool platform_audit_write(const PlatformAuditEntry *entry, pg_uuid_t *id);
 
+/*
+ * The same for an AFTER trigger, which may write many: entries are written together
+ * when the triggers of the statement have run. What the entry points to must have
+ * been made in the context that the other function names.
+ */
+extern bool platform_audit_queue(const PlatformAuditEntry *entry);
+extern MemoryContext platform_audit_context(void);
+
 #endif							/* PLATFORM_AUDIT_H */

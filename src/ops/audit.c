@@ -216,16 +216,21 @@ record_change(AuditTable *table, TupleDesc tupdesc, const char *action, HeapTupl
 	bool	   *isnull = new != NULL ? table->new_isnull : table->old_isnull;
 	const bool *left_out = old != NULL && new != NULL ? table->unchanged : NULL;
 	PlatformAuditEntry entry = {.action = action, .entity = table->entity};
+	MemoryContext context;
 
 	if (old != NULL)
 		heap_deform_tuple(old, tupdesc, table->old_values, table->old_isnull);
 	if (new != NULL)
 		heap_deform_tuple(new, tupdesc, table->new_values, table->new_isnull);
+	context = MemoryContextSwitchTo(platform_audit_context());
 	if (old != NULL && new != NULL)
 	{
 		entry.changed = changed_columns(table, tupdesc);
 		if (entry.changed == NULL)
+		{
+			MemoryContextSwitchTo(context);
 			return;
+		}
 	}
 	if (old != NULL)
 		entry.old = platform_row_json(table->rows, table->old_values, table->old_isnull, left_out);
@@ -234,7 +239,8 @@ record_change(AuditTable *table, TupleDesc tupdesc, const char *action, HeapTupl
 	if (table->organization > 0 && !isnull[table->organization - 1])
 		entry.organization = DatumGetUUIDP(values[table->organization - 1]);
 	entry.entity_id = entity_id(table, values, isnull);
-	platform_audit_write(&entry, NULL);
+	MemoryContextSwitchTo(context);
+	platform_audit_queue(&entry);
 }
 
 /* Entries for the rows of one table that is about to be emptied. */

@@ -31,6 +31,13 @@ typedef struct RowColumn
 	Oid			type;			/* base type when it is converted here, else InvalidOid */
 	bool		secret;
 	FmgrInfo	to_jsonb;		/* of other types */
+	int			next_moment;
+	struct
+	{
+		bool		is_known;
+		TimestampTz at;
+		char		text[MAXDATELEN + 1];
+	}			moments[2];		/* written last: many rows have the same, before and after */
 } RowColumn;
 
 struct RowJson
@@ -172,13 +179,23 @@ numeric_value(JsonbValue *value, Numeric numeric)
 	value->val.numeric = numeric;
 }
 
+/* The time zone is the statement's, as is the column. */
 static void
-time_value(JsonbValue *value, Datum datum)
+time_value(RowColumn *column, JsonbValue *value, TimestampTz at)
 {
-	char	   *string = palloc(MAXDATELEN + 1);
+	int			i = 0;
 
-	JsonEncodeDateTime(string, datum, TIMESTAMPTZOID, NULL);
-	string_value(value, string, strlen(string));
+	while (i < lengthof(column->moments) && !(column->moments[i].is_known && column->moments[i].at == at))
+		i++;
+	if (i == lengthof(column->moments))
+	{
+		i = column->next_moment;
+		column->next_moment = (i + 1) % lengthof(column->moments);
+		JsonEncodeDateTime(column->moments[i].text, TimestampTzGetDatum(at), TIMESTAMPTZOID, NULL);
+		column->moments[i].at = at;
+		column->moments[i].is_known = true;
+	}
+	string_value(value, column->moments[i].text, strlen(column->moments[i].text));
 }
 
 static void
@@ -216,7 +233,7 @@ convert_value(RowColumn *column, Datum datum, JsonbValue *value)
 			string_value(value, DatumGetCString(DirectFunctionCall1(uuid_out, datum)), 36);
 			break;
 		case TIMESTAMPTZOID:
-			time_value(value, datum);
+			time_value(column, value, DatumGetTimestampTz(datum));
 			break;
 		case JSONBOID:
 			document_value(value, DatumGetJsonbP(datum));

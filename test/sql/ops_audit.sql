@@ -80,6 +80,58 @@ SELECT count(*) AS rows FROM audited.keys;
 TRUNCATE audited.keys;
 SELECT action, id, old -> 'label' AS label, new, changed FROM trail OFFSET :before;
 SELECT metadata FROM platform.audit_logs WHERE entity = 'audited.keys' AND action = 'TRUNCATE' AND entity_id IS NULL;
+-- many rows of one statement, in their order, also with large values: all are there when it is over
+SELECT count(*) AS before FROM trail \gset
+INSERT INTO audited.keys (id, quota) SELECT i, 0 FROM generate_series(1, 350) i;
+SELECT count(*) AS entries, bool_and(id = n::text) AS in_order FROM (SELECT id, row_number() OVER () AS n FROM (SELECT id FROM trail OFFSET :before) AS t) AS t;
+UPDATE audited.keys SET label = (SELECT string_agg(md5((id * 1000 + i)::text), '') FROM generate_series(1, 400) i) WHERE id <= 250;
+SELECT count(*) AS entries, count(DISTINCT new ->> 'label') AS labels, bool_and(l.new ->> 'label' = k.label) AS whole FROM platform.audit_logs l JOIN audited.keys k ON k.id::text = l.entity_id
+WHERE l.entity = 'audited.keys' AND l.action = 'UPDATE' AND l.changed @> '{label}' AND length(l.new ->> 'label') > 10000;
+-- a trigger that changes other audited rows, and one of these changes fails and is caught: each statement has its own, and what failed has none
+CREATE FUNCTION audited.cascade() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+	seen bigint;
+BEGIN
+	UPDATE audited.keys SET tags = '{seen}' WHERE id = NEW.id + 1000;
+	SELECT count(*) INTO seen FROM platform.audit_logs WHERE entity = 'audited.keys' AND entity_id = (NEW.id + 1000)::text AND changed @> '{tags}';
+	BEGIN
+		UPDATE audited.keys SET tags = '{failed}' WHERE id BETWEEN 1001 AND 1003;
+		PERFORM 1 / 0;
+	EXCEPTION WHEN division_by_zero THEN
+		NULL;
+	END;
+	IF seen <> 1 THEN
+		RAISE 'the inner statement''s entry is not there: %', seen;
+	END IF;
+	RETURN NULL;
+END $$;
+INSERT INTO audited.keys (id) SELECT 1000 + i FROM generate_series(1, 150) i;
+CREATE TRIGGER keys_cascade AFTER UPDATE OF quota ON audited.keys FOR EACH ROW EXECUTE FUNCTION audited.cascade();
+SELECT count(*) AS before FROM trail \gset
+UPDATE audited.keys SET quota = 7 WHERE id <= 150;
+SELECT changed, count(*), count(DISTINCT id) AS rows FROM (SELECT * FROM trail OFFSET :before) AS t GROUP BY changed ORDER BY changed;
+-- a statement that fails after many rows leaves nothing
+SELECT count(*) AS before FROM trail \gset
+SAVEPOINT many;
+UPDATE audited.keys SET quota = 8, id = CASE WHEN id = 1140 THEN 1141 ELSE id END WHERE id > 1000;
+ROLLBACK TO many;
+SELECT count(*) - :before AS after FROM trail;
+-- nor does one that another trigger stops, and the next one's are its own
+CREATE FUNCTION audited.stop() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.id = 1140 THEN RAISE 'stopped'; END IF; RETURN NULL; END $$;
+CREATE TRIGGER keys_stop AFTER UPDATE OF settings ON audited.keys FOR EACH ROW EXECUTE FUNCTION audited.stop();
+SAVEPOINT many;
+UPDATE audited.keys SET settings = '{}' WHERE id > 1000;
+ROLLBACK TO many;
+UPDATE audited.keys SET settings = '{}' WHERE id = 1001;
+SELECT count(*) - :before AS after FROM trail;
+-- a function, a data-modifying WITH inside a SELECT
+CREATE FUNCTION audited.renew() RETURNS bigint LANGUAGE sql AS $$
+	UPDATE audited.keys SET label = 'renewed' WHERE id BETWEEN 1001 AND 1120;
+	SELECT count(*) FROM platform.audit_logs WHERE entity = 'audited.keys' AND new ->> 'label' = 'renewed' $$;
+SELECT audited.renew();
+WITH u AS (UPDATE audited.keys SET label = 'again' WHERE id BETWEEN 1001 AND 1120 RETURNING id) SELECT count(*) FROM u;
+SELECT count(*) FROM trail WHERE new ->> 'label' = 'again';
+TRUNCATE audited.keys;
 -- nobody changes the trail, its owner included
 \set VERBOSITY sqlstate
 SAVEPOINT e;
