@@ -46,7 +46,7 @@ query_plan(PlatformQuery *query)
 {
 	if (query->plan == NULL)
 	{
-		int			options = query->flags & QUERY_INDEXED ? CURSOR_OPT_GENERIC_PLAN : 0;
+		int			options = query->flags & (QUERY_INDEXED | QUERY_GENERIC) ? CURSOR_OPT_GENERIC_PLAN : 0;
 		SPIPlanPtr	plan = SPI_prepare_cursor(query->sql, query->nargs, (Oid *) query->argtypes, options);
 
 		if (plan == NULL)

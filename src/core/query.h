@@ -29,6 +29,7 @@
 #define QUERY_IN_ORDER	0x08	/* cursors: reads in an index's order rather than sort, uncompiled */
 
 #define QUERY_INDEXED	0x10	/* not cursors: one plan, made for tables of any size */
+#define QUERY_GENERIC	0x20	/* one plan, whatever the arguments; it is made once */
 
 #define PLATFORM_QUERY_MAX_ARGS 16
 

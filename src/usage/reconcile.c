@@ -38,7 +38,7 @@ PG_FUNCTION_INFO_V1(platform_resume_reconciliation);
 #define ALERT_TYPE "usage_discrepancies"
 
 static PlatformQuery fail_abandoned =
-	PLATFORM_QUERY(QUERY_LATEST | QUERY_OWNER,
+	PLATFORM_QUERY(QUERY_GENERIC | QUERY_LATEST | QUERY_OWNER,
 				   "UPDATE platform.reconciliation_runs SET status = 'failed', completed_at = clock_timestamp(),"
 				   " notes = CASE WHEN progress_at < pg_postmaster_start_time()"
 				   " THEN 'abandoned: the server was started since'"
@@ -62,7 +62,7 @@ static PlatformQuery insert_run =
 
 /* Nobody else goes on with it, nor marks it as failed. */
 static PlatformQuery lock_run =
-	PLATFORM_QUERY(QUERY_LATEST | QUERY_OWNER,
+	PLATFORM_QUERY(QUERY_GENERIC | QUERY_LATEST | QUERY_OWNER,
 				   "SELECT status, preview, scope_organization_id, last_organization_id, last_user_id"
 				   " FROM platform.reconciliation_runs WHERE id = $1 FOR NO KEY UPDATE",
 				   UUIDOID);
@@ -85,7 +85,7 @@ static PlatformQuery lock_run =
 
 /* All customers: each table is read once. */
 static PlatformQuery compare_all =
-	PLATFORM_QUERY(QUERY_LATEST | QUERY_OWNER,
+	PLATFORM_QUERY(QUERY_GENERIC | QUERY_LATEST | QUERY_OWNER,
 				   "WITH calls AS (SELECT period_id, sum(seconds)::bigint AS amount"
 				   " FROM platform.call_events GROUP BY period_id),"
 				   "messages AS (SELECT period_id, sum(segments)::bigint AS amount"
@@ -124,7 +124,7 @@ static PlatformQuery compare_batch =
 				   UUIDOID, UUIDOID, UUIDOID, UUIDOID, INT8OID);
 
 static PlatformQuery advance_run =
-	PLATFORM_QUERY(QUERY_LATEST | QUERY_OWNER,
+	PLATFORM_QUERY(QUERY_GENERIC | QUERY_LATEST | QUERY_OWNER,
 				   "UPDATE platform.reconciliation_runs SET"
 				   " status = CASE WHEN $7 THEN 'completed' ELSE 'running' END,"
 				   " completed_at = CASE WHEN $7 THEN clock_timestamp() END,"
@@ -148,7 +148,7 @@ static PlatformQuery advance_run =
 				   UUIDOID, INT8OID, INT8OID, INT8OID, UUIDOID, UUIDOID, BOOLOID, INT8OID);
 
 static PlatformQuery read_run =
-	PLATFORM_QUERY(QUERY_READ | QUERY_LATEST | QUERY_OWNER,
+	PLATFORM_QUERY(QUERY_GENERIC | QUERY_READ | QUERY_LATEST | QUERY_OWNER,
 				   "SELECT id, status, records_checked, discrepancies_found, corrected, scope_organization_id"
 				   " FROM platform.reconciliation_runs WHERE id = $1",
 				   UUIDOID);
