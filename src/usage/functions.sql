@@ -33,7 +33,7 @@ CREATE OR REPLACE FUNCTION platform.record_call_usage(organization_id uuid, user
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_record_call_usage';
 COMMENT ON FUNCTION platform.record_call_usage(uuid, uuid, text, bigint, timestamptz, text, text, text, bigint, text) IS
-	'Records how many seconds a call lasted that ended at that moment (NULL: now), whatever the limit. The same again counts nothing, another length the difference, in the call''s own period. event_id: the provider''s report, counted once. Operators. Errors: 42501, 22004, 22023, PT404 no such organization or user, PT409 another user''s call, 22003, 25006.';
+	'Records how many seconds a call lasted that ended at that moment (NULL: now), whatever the limit. The same again counts nothing, another length the difference, in the call''s own period. event_id: the provider''s report, counted once. Operators. Errors: 42501, 22004, 22023, PT404 no such organization or user, PT409 another user''s call, 23505 event_id was another call''s, 22003, 25006.';
 
 CREATE OR REPLACE FUNCTION platform.record_sms_usage(organization_id uuid, user_id uuid, message_id text, segments bigint DEFAULT 1, at timestamptz DEFAULT NULL,
 	direction text DEFAULT NULL, phone_number text DEFAULT NULL, agent_id text DEFAULT NULL, cost_cents bigint DEFAULT NULL, event_id text DEFAULT NULL,
@@ -42,7 +42,7 @@ CREATE OR REPLACE FUNCTION platform.record_sms_usage(organization_id uuid, user_
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_record_sms_usage';
 COMMENT ON FUNCTION platform.record_sms_usage(uuid, uuid, text, bigint, timestamptz, text, text, text, bigint, text) IS
-	'Records the segments of a message, whatever the limit. The same again counts nothing, another number the difference, in the message''s own period. event_id: the provider''s report, counted once. Operators. Errors: 42501, 22004, 22023, PT404 no such organization or user, PT409 another user''s message, 22003, 25006.';
+	'Records the segments of a message, whatever the limit. The same again counts nothing, another number the difference, in the message''s own period. event_id: the provider''s report, counted once. Operators. Errors: 42501, 22004, 22023, PT404 no such organization or user, PT409 another user''s message, 23505 event_id was another message''s, 22003, 25006.';
 
 -- usage: asking
 

@@ -5,7 +5,8 @@
  * All reports of a call are done one after the other, under the lock of the
  * customer's row: an event that was not there when the row was found cannot be
  * there when it is swapped. The event is appended after that. Two customers who
- * report one call at the same moment are told apart by the unique index.
+ * report one call at the same moment are told apart by the unique index, as are
+ * two calls by one report of the provider.
  */
 #include "core/platform.h"
 
@@ -392,8 +393,8 @@ record(FunctionCallInfo fcinfo, UsageKind kind, const char *key, const char *amo
  * one nothing is. event_id names the provider's report: the same again is a
  * duplicate, whatever came in between. A customer without limits gets some, without
  * a plan. Operators. Errors: 42501; 22004; 22023 below 0 or above 1,000,000,000, at in
- * the future; PT404 no such organization or user; PT409 another user's call; 22003;
- * 25006.
+ * the future; PT404 no such organization or user; PT409 another user's call; 23505
+ * event_id was another call's; 22003; 25006.
  */
 Datum
 platform_record_call_usage(PG_FUNCTION_ARGS)

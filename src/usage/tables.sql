@@ -266,6 +266,8 @@ CREATE TABLE IF NOT EXISTS platform.call_events (
 	CONSTRAINT call_events_total_seconds_check CHECK (total_seconds >= 0)
 );
 CREATE INDEX IF NOT EXISTS call_events_period_id_idx ON platform.call_events (period_id);
+CREATE UNIQUE INDEX IF NOT EXISTS call_events_organization_id_event_id_idx
+	ON platform.call_events (organization_id, event_id) WHERE event_id IS NOT NULL;
 COMMENT ON TABLE platform.call_events IS
 	'Seconds of calls, as they were reported: the source of counters and bills. Append-only.';
 COMMENT ON COLUMN platform.call_events.seconds IS
@@ -277,7 +279,7 @@ COMMENT ON COLUMN platform.call_events.sequence IS
 COMMENT ON COLUMN platform.call_events.cost_cents IS
 	'Signed: what the provider charges for it.';
 COMMENT ON COLUMN platform.call_events.event_id IS
-	'The provider''s own key of the report.';
+	'The provider''s own key of the report: an organization has each once.';
 COMMENT ON COLUMN platform.call_events.occurred_at IS
 	'When the call ended; decides its period.';
 COMMENT ON COLUMN platform.call_events.tier_snapshot_id IS
@@ -309,6 +311,8 @@ CREATE TABLE IF NOT EXISTS platform.sms_events (
 	CONSTRAINT sms_events_total_segments_check CHECK (total_segments >= 0)
 );
 CREATE INDEX IF NOT EXISTS sms_events_period_id_idx ON platform.sms_events (period_id);
+CREATE UNIQUE INDEX IF NOT EXISTS sms_events_organization_id_event_id_idx
+	ON platform.sms_events (organization_id, event_id) WHERE event_id IS NOT NULL;
 COMMENT ON TABLE platform.sms_events IS
 	'Segments of messages, as they were reported: the source of counters and bills. Append-only.';
 COMMENT ON COLUMN platform.sms_events.segments IS

@@ -56,6 +56,12 @@ SELECT count(*) FROM platform.usage_alerts WHERE organization_id = :org AND user
 SAVEPOINT s;
 SELECT platform.record_call_usage(:org, :bob, 'c1', 300);
 ROLLBACK TO s;
+-- and so is a provider's report, among those of calls, and among those of messages
+SELECT platform.record_call_usage(:org, :ann, 'c10', 1, event_id => 'e1');
+ROLLBACK TO s;
+SELECT (platform.record_sms_usage(:org, :ann, 'm3', 1, event_id => 'e1')).duplicate;
+SELECT platform.record_sms_usage(:org, :ann, 'm4', 1, event_id => 'e1');
+ROLLBACK TO s;
 -- bad arguments
 SELECT platform.record_call_usage(NULL, :ann, 'x', 1);
 ROLLBACK TO s;
