@@ -10,6 +10,7 @@
 #include "port/pg_bswap.h"
 
 #include "core/base64.h"
+#include "core/base64_simd.h"
 
 static const char alphabet_plain[] =
 "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -141,16 +142,23 @@ without_padding(const char *text, size_t length)
 int
 platform_base64url_decode(const char *text, size_t length, uint8 *bytes)
 {
+	int			done = platform_base64url_decode_simd(text, length, bytes);
 	uint32		stray;
-	int			count = decode(text, length, &url, bytes, &stray);
+	int			count;
 
-	return count >= 0 && stray == 0 ? count : -1;
+	if (done < 0)
+		return -1;
+	count = decode(text + done, length - done, &url, bytes + done / 4 * 3, &stray);
+	return count >= 0 && stray == 0 ? done / 4 * 3 + count : -1;
 }
 
 int
 platform_base64url_encode(const uint8 *bytes, size_t length, char *text)
 {
-	return encode(bytes, length, &url, text);
+	size_t		done = platform_base64url_encode_simd(bytes, length, text);
+	int			begun = (int) (done / 3 * 4);
+
+	return begun + encode(bytes + done, length - done, &url, text + begun);
 }
 
 int

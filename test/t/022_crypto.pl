@@ -15,7 +15,7 @@ chomp(my $include = `pg_config --includedir-server`);
 my $compiler = $ENV{CC} // 'cc';
 plan skip_all => 'no C compiler' if system("command -v $compiler >/dev/null") != 0;
 system($compiler, '-O1', '-fPIC', '-shared', "-I$include", "-I$here/../../src",
-	'-o', $library, "$here/crypto_probe.c", map({ "$here/../../src/core/$_.c" } qw(crypto base64)), '-lcrypto') == 0
+	'-o', $library, "$here/crypto_probe.c", map({ "$here/../../src/core/$_.c" } qw(crypto base64 base64_simd)), '-lcrypto') == 0
   or die 'cannot compile crypto_probe.c';
 
 my $node = PostgreSQL::Test::Cluster->new('main');
@@ -77,6 +77,19 @@ is(ask("SELECT count(probe_decode(t)) FROM unnest(ARRAY['A', 'AAAAA', 'Zg==', 'Z
 	'0', 'refused');
 is(ask("SELECT count(*) FROM generate_series(1, 255) AS n, LATERAL (SELECT chr(n) AS c) AS c WHERE probe_decode('AAA' || c) IS NOT NULL"),
 	'64', 'no other character');
+# long ones go another way: every length, and every character at every place
+{
+	srand(20240229);
+	my @bytes = map { my $length = $_; join '', map { chr rand 256 } 1 .. $length } 0 .. 200;
+	is(ask(join "\n", map { 'SELECT probe_encode(' . bytea($_) . ');' } @bytes), join("\n", map { encode_base64url($_) } @bytes), '0 to 200 bytes encoded');
+	is(ask(join "\n", map { "SELECT probe_decode('" . encode_base64url($_) . "');" } @bytes), join("\n", map { '\x' . unpack('H*', $_) } @bytes), 'and decoded');
+	$node->safe_psql('postgres', "CREATE DATABASE bytes ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0");
+	is($node->safe_psql('bytes', qq{
+		CREATE FUNCTION probe_decode(text) RETURNS bytea LANGUAGE c STRICT AS '$library';
+		SELECT count(*), count(decoded), bool_and(decoded IS NULL OR decoded = decode(translate(changed, '-_', '+/'), 'base64')) FROM generate_series(1, 44) AS place, generate_series(1, 255) AS n,
+			LATERAL (SELECT overlay(repeat('Ab9-', 11) PLACING chr(n) FROM place) AS changed) c, LATERAL (SELECT probe_decode(changed) AS decoded) d}),
+		44 * 255 . '|' . 44 * 64 . '|t', 'the 64 characters at each of 44 places, and no other');
+}
 
 # ---- the rest ----
 is(ask("SELECT probe_equal('abc', 'abc'), probe_equal('abc', 'abd'), probe_equal('', '')"), 't|f|t', 'equal');

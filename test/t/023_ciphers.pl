@@ -24,8 +24,8 @@ $node->safe_psql('postgres', qq{
 	CREATE FUNCTION probe_seal(bytea, bytea, bytea, bytea) RETURNS bytea LANGUAGE c STRICT AS '$library';
 	CREATE FUNCTION probe_open(bytea, bytea, bytea, bytea) RETURNS bytea LANGUAGE c STRICT AS '$library';
 	CREATE FUNCTION probe_xaes_many(integer) RETURNS bytea LANGUAGE c STRICT AS '$library';
-	CREATE FUNCTION probe_nonces(integer) RETURNS bytea LANGUAGE c STRICT AS '$library';
-	CREATE FUNCTION probe_long_nonces(integer, integer) RETURNS bytea LANGUAGE c STRICT AS '$library';
+	CREATE FUNCTION probe_nonces(integer) RETURNS bytea LANGUAGE c STRICT PARALLEL SAFE AS '$library';
+	CREATE FUNCTION probe_long_nonces(integer, integer) RETURNS bytea LANGUAGE c STRICT PARALLEL SAFE AS '$library';
 	CREATE FUNCTION probe_fork(integer, integer) RETURNS bytea LANGUAGE c STRICT AS '$library';
 });
 
@@ -115,9 +115,32 @@ is(scalar(keys %{ halves(@turns) }), 500, 'another key, another first half');
 my @forked = pieces(ask('SELECT probe_long_nonces(100, 1), probe_fork(100, 1)') =~ s/^.*\|//r);
 my ($child, $parent) = (halves(@forked[ 0 .. 99 ]), halves(@forked[ 100 .. 199 ]));
 is(join(' ', scalar keys %$child, scalar(grep { $parent->{$_} } keys %$child)), '1 0', 'a clone begins a group of its own');
-push @long, @turns, @forked, map { pieces(ask('SELECT probe_long_nonces(300, 1)')) } 1 .. 3;
+# parallel workers
+ask('CREATE TABLE rows AS SELECT n FROM generate_series(1, 400) n; ALTER TABLE rows SET (parallel_workers = 3)');
+my ($plan, @parallel) = split /\n/, ask(q{
+	SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SET max_parallel_workers_per_gather = 3; SET parallel_leader_participation = off;
+	CREATE FUNCTION pg_temp.plan() RETURNS text LANGUAGE plpgsql AS $$ DECLARE line text; answer text := 'alone';
+		BEGIN FOR line IN EXECUTE 'EXPLAIN ANALYZE SELECT probe_long_nonces(10, 1) FROM rows' LOOP IF line ~ 'Workers Launched: [1-3]' THEN answer := 'workers'; END IF; END LOOP; RETURN answer; END $$;
+	SELECT pg_temp.plan();
+	SELECT probe_long_nonces(10, 1) FROM rows;
+	SELECT probe_nonces(10) FROM rows});
+is($plan, 'workers', 'parallel workers draw');
+@parallel = map { pieces($_) } @parallel;
+is(scalar(@parallel), 8000, '8,000 of them');
+push @long, @turns, @forked, @parallel, map { pieces(ask('SELECT probe_long_nonces(300, 1)')) } 1 .. 3;
 %seen = map { $_ => 1 } @long;
 is(scalar(keys %seen), scalar(@long), 'each of ' . @long . ' once');
+
+# ---- where keys are kept: out of core dumps, zero in a clone ----
+SKIP:
+{
+	my $session = $node->background_psql('postgres');
+	my ($pid) = $session->query('SELECT length(probe_long_nonces(1, 1)), pg_backend_pid()') =~ /\|(\d+)/;
+	my $map = eval { slurp_file("/proc/$pid/smaps") } // '';
+	$session->quit;
+	skip 'needs /proc/PID/smaps', 1 unless $map =~ /^VmFlags:/m;
+	is(scalar(grep { /^VmFlags:.* wf/m && /^VmFlags:.* dd/m } split /^(?=[0-9a-f]+-[0-9a-f]+ )/m, $map), 1, 'the buffer is marked so');
+}
 
 $node->stop;
 done_testing();

@@ -43,10 +43,11 @@ sub random_text
 	return encode_utf8(join '', map { pick(@letters, @more) } 1 .. $length);
 }
 
-# JSON, because svix parses what it verifies.
+# JSON, because svix parses what it verifies; nothing where the client takes that.
 sub random_body
 {
-	my ($n) = @_;
+	my ($n, $scheme) = @_;
+	return '' if $n == 3 && $scheme !~ /^(github|meta|svix)$/;
 	return '"' . ('0123456789abcdef' x 65536) . '"' if $n == 1;
 	return '""' if $n == 2;
 	my $text = decode_utf8(random_text(int(rand pick(3, 30, 300)), @emoji));
@@ -146,7 +147,7 @@ for my $scheme (qw(standard svix ed25519 stripe twilio twilio_json meta github s
 {
 	for my $n (1 .. $each)
 	{
-		my %case = (scheme => $scheme, n => scalar @cases, id => '', url => '', body => random_body($n));
+		my %case = (scheme => $scheme, n => scalar @cases, id => '', url => '', body => random_body($n, $scheme));
 		$case{secret} = $scheme =~ /^(standard|svix)$/ ? pick('', 'whsec_') . base64(random_bytes(1 + int rand 70)) :
 		  $scheme eq 'ed25519' ? base64(random_bytes(32)) :
 		  random_text(1 + int rand pick(10, 100), @emoji);
