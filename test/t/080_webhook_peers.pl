@@ -47,7 +47,7 @@ sub random_text
 sub random_body
 {
 	my ($n, $scheme) = @_;
-	return '' if $n == 3 && $scheme !~ /^(github|meta|svix)$/;
+	return '' if $n == 3 && $scheme !~ /^(github|meta|stripe|svix)$/;
 	return '"' . ('0123456789abcdef' x 65536) . '"' if $n == 1;
 	return '""' if $n == 2;
 	my $text = decode_utf8(random_text(int(rand pick(3, 30, 300)), @emoji));
