@@ -290,31 +290,37 @@ typedef struct RecordingRow
 } RecordingRow;
 
 static Datum
-recording_value(const RecordingRow *recording, const char *column, bool *isnull)
+row_value(const RecordingRow *recording, HeapTuple row, const char *column, bool *isnull)
 {
-	return heap_getattr(recording->row, platform_trigger_column(recording->trigger, column),
+	return heap_getattr(row, platform_trigger_column(recording->trigger, column),
 						recording->desc, isnull);
 }
 
-/* Does the row itself say that there was consent? */
+static Datum
+recording_value(const RecordingRow *recording, const char *column, bool *isnull)
+{
+	return row_value(recording, recording->row, column, isnull);
+}
+
+/* Does a row itself say that there was consent? */
 static bool
-declares_consent(const RecordingRow *recording)
+declares_consent(const RecordingRow *recording, HeapTuple row)
 {
 	bool		isnull;
-	Datum		value = recording_value(recording, "consent_captured", &isnull);
+	Datum		value = row_value(recording, row, "consent_captured", &isnull);
 
 	if (isnull || !DatumGetBool(value))
 		return false;
-	value = recording_value(recording, "consent_method", &isnull);
+	value = row_value(recording, row, "consent_method", &isnull);
 	return !isnull && platform_voice_is_one_of(DatumGetTextPP(value), consenting);
 }
 
 /*
- * Copies the consent of the call into the row; PT403 when there is none and the
- * organization demands it.
+ * PT403 when the call has no consent and the organization demands it; where it has
+ * one it may be copied into the row.
  */
 static void
-take_consent(RecordingRow *recording)
+take_consent(RecordingRow *recording, bool copy)
 {
 	static PlatformQuery find =
 		PLATFORM_QUERY(QUERY_READ | QUERY_LATEST | QUERY_OWNER,
@@ -341,10 +347,12 @@ take_consent(RecordingRow *recording)
 	if (platform_query_run(&find, values, NULL) > 0)
 	{
 		bool		demanded = platform_row_bool(0, 3);
+		bool		given;
 
 		values[1] = platform_row_datum_copy(0, 1, &nulls[1]);
 		values[2] = platform_row_datum_copy(0, 2, &nulls[2]);
-		if (!nulls[1] && platform_voice_is_one_of(DatumGetTextPP(values[1]), consenting))
+		given = !nulls[1] && platform_voice_is_one_of(DatumGetTextPP(values[1]), consenting);
+		if (given && copy)
 		{
 			values[0] = BoolGetDatum(true);
 			for (int i = 0; i < 3; i++)
@@ -354,7 +362,7 @@ take_consent(RecordingRow *recording)
 													   values, nulls);
 			return;
 		}
-		if (demanded)
+		if (demanded && !given)
 			ereport(ERROR,
 					(errcode(ERRCODE_PLATFORM_NOT_ENABLED),
 					 errmsg("the call has no consent to be recorded"),
@@ -369,7 +377,8 @@ take_consent(RecordingRow *recording)
  * platform.check_recording() returns trigger
  *
  * A new recording takes over the consent of its call, unless it declares one
- * itself. Where the organization demands consent and there is none: PT403.
+ * itself. Where the organization demands consent and there is none: PT403, also
+ * when a row takes back what it declared.
  * updated_at is kept. Errors: 39P01 when fired otherwise.
  *
  *		CREATE TRIGGER call_recordings_check BEFORE INSERT OR UPDATE
@@ -395,15 +404,14 @@ platform_check_recording(PG_FUNCTION_ARGS)
 		bool		isnull;
 		bool		was_null;
 		Datum		call = recording_value(&recording, "call_id", &isnull);
-		Datum		was = heap_getattr(trigger->tg_trigtuple,
-									   platform_trigger_column(trigger, "call_id"),
-									   recording.desc, &was_null);
+		Datum		was = row_value(&recording, trigger->tg_trigtuple, "call_id", &was_null);
 
 		moved = !isnull && !was_null &&
 			!platform_uuid_equal(DatumGetUUIDP(call), DatumGetUUIDP(was));
 	}
-	if (moved && !declares_consent(&recording))
-		take_consent(&recording);
+	if (!declares_consent(&recording, recording.row) &&
+		(moved || declares_consent(&recording, trigger->tg_trigtuple)))
+		take_consent(&recording, moved);
 	if (update)
 	{
 		PlatformTouch touch;

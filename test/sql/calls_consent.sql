@@ -95,6 +95,13 @@ SELECT platform.record_consent(:strict, :guarded, 'none') IS NOT NULL AS recorde
 SAVEPOINT a;
 INSERT INTO platform.call_recordings (organization_id, call_id, recording_url, consent_captured, consent_method) VALUES (:strict, :guarded, 'https://x', true, 'none'); ROLLBACK TO a;
 INSERT INTO platform.call_recordings (organization_id, call_id, recording_url, consent_captured, consent_method, consent_audio_offset_ms) VALUES (:strict, :guarded, 'https://x', true, 'written', 5) RETURNING consent_method, consent_audio_offset_ms;
+-- which it may not take back while the call has none
+SAVEPOINT a;
+UPDATE platform.call_recordings SET consent_captured = false WHERE call_id = :guarded AND consent_method = 'written'; ROLLBACK TO a;
+UPDATE platform.call_recordings SET consent_method = NULL WHERE call_id = :guarded AND consent_method = 'written'; ROLLBACK TO a;
+UPDATE platform.call_recordings SET call_id = :silent, organization_id = :org, consent_captured = false, consent_method = 'none' WHERE call_id = :guarded AND consent_method = 'written' RETURNING consent_captured, consent_method; ROLLBACK TO a;
+SELECT platform.record_consent(:strict, :guarded, 'verbal_yes') IS NOT NULL AS recorded;
+UPDATE platform.call_recordings SET consent_captured = false WHERE call_id = :guarded AND consent_method = 'written' RETURNING consent_captured; ROLLBACK TO a;
 -- what is stored stays when it changes otherwise
 UPDATE platform.call_recordings SET duration = 5 WHERE call_id = :guarded AND consent_method = 'dtmf_confirm' RETURNING duration, updated_at = now() AS touched;
 ROLLBACK;

@@ -75,6 +75,13 @@ ROLLBACK TO e;
 UPDATE platform.organizations SET settings = '{}' WHERE id = :one;
 ROLLBACK TO s;
 
+-- the platform's staff switches it, in whatever organization it acts
+SELECT pg_temp.act(:two, 'platform_admin');
+SET LOCAL ROLE platform_test_member;
+UPDATE platform.organizations SET settings = jsonb_set(settings, '{features,callEnabled}', 'true') RETURNING settings;
+SELECT platform.calls_enabled();
+ROLLBACK TO s;
+
 -- where calls are off an administrator cannot lift that
 SELECT pg_temp.act(:two, 'owner');
 SET LOCAL ROLE platform_test_member;
