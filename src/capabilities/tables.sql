@@ -197,6 +197,9 @@ WHERE NOT (enabled_chat OR enabled_call) AND deleted_at IS NULL;
 SELECT organization_id, id FROM platform.chatbots
 WHERE enabled_call AND deleted_at IS NULL
 	AND (settings -> 'call' IS NULL OR settings -> 'call' = '{}');
+-- check: call settings break no rule (platform.validate_call_settings() says which)
+SELECT organization_id, id FROM platform.chatbots
+WHERE deleted_at IS NULL AND EXISTS (SELECT FROM platform.validate_call_settings(settings -> 'call'));
 -- check: no chatbot has more than its package (platform.apply_package_capabilities() takes it)
 SELECT c.organization_id, c.id FROM platform.chatbots c
 JOIN platform.chatbot_packages p ON p.id = c.package_id

@@ -173,6 +173,7 @@ UPDATE platform.chatbots SET settings = '{"call": {"voiceSettings": "loud", "sil
 SET LOCAL session_replication_role = origin;
 SELECT platform.call_settings(:one, :bot) - '{callGreeting}'::text[] AS settings;
 SELECT platform.widget_config(:bot) #> '{call,silenceTimeout}' AS timeout;
+SELECT name, detail FROM platform.verify() WHERE NOT passed;
 SELECT platform.set_call_settings(:one, :bot, '{"vadThreshold": 0.1}');
 ROLLBACK TO e;
 SET LOCAL session_replication_role = replica;
