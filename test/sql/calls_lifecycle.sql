@@ -228,6 +228,20 @@ SAVEPOINT b;
 SELECT platform.start_call(:org); ROLLBACK TO b;
 SELECT platform.start_call(:org, 'ca110000-0000-4000-8000-0000000000b1', call_sid => 'CA-gate-2'); ROLLBACK TO a;
 
+-- of usage: nobody of the organization has any left
+SAVEPOINT a;
+SELECT changed FROM platform.apply_tier(:org, :user, 'core');
+SELECT created FROM platform.start_call(:org, 'ca110000-0000-4000-8000-0000000000b1', call_sid => 'CA-usage');
+SELECT limit_state FROM platform.record_call_usage(:org, :user, 'calls-lifecycle', 1000000);
+SAVEPOINT b;
+SELECT platform.start_call(:org, 'ca110000-0000-4000-8000-0000000000b1'); ROLLBACK TO b;
+\set VERBOSITY sqlstate
+SELECT platform.start_call(:org); ROLLBACK TO b;
+SELECT platform.create_webrtc_session(:org, user_id => :user); ROLLBACK TO b;
+\set VERBOSITY default
+SELECT created FROM platform.start_call(:org, 'ca110000-0000-4000-8000-0000000000b1', call_sid => 'CA-usage');
+ROLLBACK TO a;
+
 -- calls that nobody ended
 INSERT INTO platform.calls (id, organization_id, status, started_at, answered_at, created_at, updated_at) VALUES
 	('ca110000-0000-4000-8000-0000000000d1', :other, 'pending', NULL, NULL, now() - interval '1 hour', now() - interval '1 hour'),
