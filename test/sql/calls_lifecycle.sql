@@ -124,6 +124,33 @@ SELECT id AS call FROM platform.start_call(:org) \gset
 SELECT outcome FROM platform.advance_call(:org, :'call', 'failed', error_code => 'provider_connection_failed', error_message => 'timeout');
 SELECT status, started_at, ended_at = now() AS ended, error_code, error_message FROM platform.calls WHERE id = :'call';
 
+-- in whatever order, and however often, the reports of a call come: it ends as the same row
+CREATE FUNCTION pg_temp.reports(reports text[]) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	start timestamptz := now() - interval '1 hour';
+	r text;
+	c uuid;
+	result text;
+BEGIN
+	SELECT id INTO c FROM platform.start_call('ca110000-0000-4000-8000-000000000001', at => start);
+	FOREACH r IN ARRAY reports LOOP
+		PERFORM platform.advance_call('ca110000-0000-4000-8000-000000000001', c, split_part(r, '@', 1), start + split_part(r, '@', 2)::int * interval '1 s');
+	END LOOP;
+	SELECT concat_ws(' ', status, 'started', extract(epoch FROM started_at - start)::int, 'answered', extract(epoch FROM answered_at - start)::int, 'ended', extract(epoch FROM ended_at - start)::int, 'talk', duration)
+	INTO result FROM platform.calls WHERE id = c;
+	RETURN result;
+END $$;
+WITH RECURSIVE life (n, reports) AS (
+	VALUES (1, '{ringing@10,in_progress@15,completed@60}'::text[]), (2, '{initiated@0,ringing@10,in-progress@15,failed@60}'), (3, '{ringing@10,no-answer@40}'), (4, '{queued@0,ringing@10,busy@12}'), (5, '{in_progress@15,completed@60}')
+), step (n, so_far, left_over) AS (
+	SELECT n, '{}'::text[], reports FROM life
+	UNION ALL
+	SELECT s.n, s.so_far || r.report, array_remove(s.left_over, r.report) FROM step s, unnest(s.left_over) r (report)
+), once AS (SELECT n, so_far FROM step WHERE left_over = '{}')
+SELECT n, count(*) AS orders, string_agg(DISTINCT pg_temp.reports(so_far), ' | ') AS once, string_agg(DISTINCT pg_temp.reports(so_far || so_far), ' | ') AS twice,
+	string_agg(DISTINCT pg_temp.reports((SELECT array_agg(e) FROM unnest(so_far) e, generate_series(1, 2))), ' | ') AS stuttering
+FROM once GROUP BY n ORDER BY n;
+
 -- end_call: by the state it is in and the reason
 SELECT s.name AS was, r.reason, pg_temp.try_end(s.name, r.reason) AS result
 FROM (VALUES (1, 'completed'), (2, 'user_hangup'), (3, 'agent_ended'), (4, 'timeout'), (5, 'error')) AS r (n, reason), state s
