@@ -48,12 +48,12 @@ PG_FUNCTION_INFO_V1(platform_schedule_sms);
  *						 delay interval DEFAULT NULL, dedup_key text DEFAULT NULL,
  *						 timezone text DEFAULT NULL, lead_id uuid DEFAULT NULL,
  *						 appointment_id uuid DEFAULT NULL, call_id uuid DEFAULT NULL,
- *						 region text DEFAULT 'US')
+ *						 region text DEFAULT 'US', language text DEFAULT NULL)
  *		RETURNS uuid
  *
  * A message for later: post_call (60 seconds from now unless delay says otherwise),
  * review_request (a day), appointment_reminder (at once). body NULL: the
- * organization's text of that kind with the variables put in. dedup_key NULL: the
+ * organization's text of that kind in that language (NULL: the organization's) with the variables put in. dedup_key NULL: the
  * kind with call_id, appointment_id or lead_id, if one is given: one message for
  * each; a key that was used returns that row. Members: their organization. Errors:
  * 22004; 22023; 42501; PT404 no such organization; PT422 no telephone number; 25006.
@@ -78,6 +78,7 @@ platform_schedule_sms(PG_FUNCTION_ARGS)
 	char	   *phone = platform_sms_phone(fcinfo, 2, "to_number", 11);
 	text	   *body = platform_optional_text(fcinfo, 3, "body", SMS_BODY_MAX);
 	text	   *key = platform_optional_text(fcinfo, 6, "dedup_key", SMS_KEY_MAX);
+	const char *language = platform_sms_language(fcinfo, 12);
 	int64		delay = PG_ARGISNULL(5) ? delays[type] :
 		platform_require_interval(fcinfo, 5, "delay", true, DELAY_DAYS_MAX);
 	const pg_uuid_t *user = platform_current_user();
@@ -91,7 +92,7 @@ platform_schedule_sms(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(7))
 		platform_require_timezone(text_to_cstring(PG_GETARG_TEXT_PP(7)));
 	if (body == NULL)
-		body = platform_sms_rendered(organization, kinds[type], PG_GETARG_JSONB_P(4));
+		body = platform_sms_rendered(organization, kinds[type], language, PG_GETARG_JSONB_P(4));
 	for (int i = 10; i >= 8 && key == NULL; i--)
 	{
 		if (!PG_ARGISNULL(i))

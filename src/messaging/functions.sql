@@ -89,28 +89,28 @@ INSERT INTO platform.member_privileges VALUES ('function', 'cancel_sms(uuid, uui
 
 -- messaging: texts, and messages for later
 
-CREATE OR REPLACE FUNCTION platform.set_sms_template(organization_id uuid, kind text, body text) RETURNS text
+CREATE OR REPLACE FUNCTION platform.set_sms_template(organization_id uuid, kind text, body text, language text DEFAULT NULL) RETURNS text
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_set_sms_template';
-COMMENT ON FUNCTION platform.set_sms_template(uuid, text, text) IS
-	'The organization''s own text: post_call, review_request, appointment_reminder, opt_out, opt_in, help, reschedule; NULL: the built-in one again. Returns the text in effect. Administrators of the organization. Errors: 22004, 22023, 42501, PT422 unknown variable, 23503, 25006.';
-INSERT INTO platform.member_privileges VALUES ('function', 'set_sms_template(uuid, text, text)', 'EXECUTE');
+COMMENT ON FUNCTION platform.set_sms_template(uuid, text, text, text) IS
+	'The organization''s own text in a language (NULL: its own): post_call, review_request, appointment_reminder, opt_out, opt_in, help, reschedule, chosen, opt_in_elsewhere, rate_limit; of the default organization the platform''s, also shared_opt_in, shared_help, unknown, ask. body NULL: the built-in one again. Returns the text in effect. Administrators of the organization. Errors: 22004, 22023, 42501, PT404, PT422 unknown variable, 25006.';
+INSERT INTO platform.member_privileges VALUES ('function', 'set_sms_template(uuid, text, text, text)', 'EXECUTE');
 
-CREATE OR REPLACE FUNCTION platform.render_sms_template(organization_id uuid, kind text, variables jsonb DEFAULT '{}') RETURNS text
+CREATE OR REPLACE FUNCTION platform.render_sms_template(organization_id uuid, kind text, variables jsonb DEFAULT '{}', language text DEFAULT NULL) RETURNS text
 LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'platform_render_sms_template';
-COMMENT ON FUNCTION platform.render_sms_template(uuid, text, jsonb) IS
-	'The organization''s text with {business}, {customer_name}, {review_link}, {phone} and {time} put in. Members: their organization. Errors: 22004, 22023, 42501, PT404.';
-INSERT INTO platform.member_privileges VALUES ('function', 'render_sms_template(uuid, text, jsonb)', 'EXECUTE');
+COMMENT ON FUNCTION platform.render_sms_template(uuid, text, jsonb, text) IS
+	'The organization''s text in a language (NULL: its own; English where there is none) with {business}, {customer_name}, {review_link}, {phone} and {time} put in. Members: their organization. Errors: 22004, 22023, 42501, PT404.';
+INSERT INTO platform.member_privileges VALUES ('function', 'render_sms_template(uuid, text, jsonb, text)', 'EXECUTE');
 
 CREATE OR REPLACE FUNCTION platform.schedule_sms(organization_id uuid, automation_type text, to_number text, body text DEFAULT NULL, variables jsonb DEFAULT '{}', delay interval DEFAULT NULL,
 	dedup_key text DEFAULT NULL, timezone text DEFAULT NULL, lead_id uuid DEFAULT NULL, appointment_id uuid DEFAULT NULL, call_id uuid DEFAULT NULL,
-	region text DEFAULT 'US') RETURNS uuid
+	region text DEFAULT 'US', language text DEFAULT NULL) RETURNS uuid
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_schedule_sms';
-COMMENT ON FUNCTION platform.schedule_sms(uuid, text, text, text, jsonb, interval, text, text, uuid, uuid, uuid, text) IS
-	'A message for later: post_call (after 60 s), review_request (a day), appointment_reminder (at once), unless delay says otherwise. body NULL: the organization''s text with the variables put in. One for each dedup_key, call, appointment or lead. Members: their organization. Errors: 22004, 22023, 42501, PT404, PT422, 25006.';
-INSERT INTO platform.member_privileges VALUES ('function', 'schedule_sms(uuid, text, text, text, jsonb, interval, text, text, uuid, uuid, uuid, text)', 'EXECUTE');
+COMMENT ON FUNCTION platform.schedule_sms(uuid, text, text, text, jsonb, interval, text, text, uuid, uuid, uuid, text, text) IS
+	'A message for later: post_call (after 60 s), review_request (a day), appointment_reminder (at once), unless delay says otherwise. body NULL: the organization''s text, in a language (NULL: its own), with the variables put in. One for each dedup_key, call, appointment or lead. Members: their organization. Errors: 22004, 22023, 42501, PT404, PT422, 25006.';
+INSERT INTO platform.member_privileges VALUES ('function', 'schedule_sms(uuid, text, text, text, jsonb, interval, text, text, uuid, uuid, uuid, text, text)', 'EXECUTE');
 
 CREATE OR REPLACE FUNCTION platform.cancel_scheduled_sms(organization_id uuid, automation_id uuid) RETURNS boolean
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE

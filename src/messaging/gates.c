@@ -89,6 +89,22 @@ platform_sms_source(const char *name)
 	return entry == NULL ? NULL : &entry->source;
 }
 
+/* The language of a locale such as pt-BR. */
+static void
+set_language(SmsSettings *settings, const char *locale)
+{
+	size_t		length = strcspn(locale, "-_");
+
+	if (length < 2 || length >= SMS_LANGUAGE_BYTES)
+	{
+		locale = SMS_DEFAULT_LANGUAGE;
+		length = strlen(locale);
+	}
+	for (size_t i = 0; i < length; i++)
+		settings->language[i] = pg_ascii_tolower((unsigned char) locale[i]);
+	settings->language[length] = '\0';
+}
+
 bool
 platform_sms_settings(const pg_uuid_t *organization, SmsSettings *settings)
 {
@@ -97,7 +113,7 @@ platform_sms_settings(const pg_uuid_t *organization, SmsSettings *settings)
 					   "SELECT o.name, o.deleted_at IS NULL AND o.status OPERATOR(pg_catalog.<>)"
 					   " ALL (ARRAY['expired', 'cancelled', 'suspended']),"
 					   " COALESCE(s.sending_enabled, true), COALESCE(s.timezone, o.timezone),"
-					   " s.quiet_from, s.quiet_until, COALESCE(s.per_minute, 60), s.help_phone"
+					   " s.quiet_from, s.quiet_until, COALESCE(s.per_minute, 60), s.help_phone, o.locale"
 					   " FROM platform.organizations o LEFT JOIN platform.sms_settings s"
 					   " ON s.organization_id OPERATOR(pg_catalog.=) o.id"
 					   " WHERE o.id OPERATOR(pg_catalog.=) $1",
@@ -115,6 +131,7 @@ platform_sms_settings(const pg_uuid_t *organization, SmsSettings *settings)
 	settings->quiet_until = platform_row_int64_or(0, 6, 8 * USECS_PER_HOUR);
 	settings->per_minute = platform_row_int32(0, 7);
 	settings->help_phone = platform_row_cstring(0, 8);
+	set_language(settings, platform_row_cstring(0, 9));
 	return true;
 }
 

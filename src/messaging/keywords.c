@@ -39,6 +39,8 @@ typedef struct KeywordEntry
 	char		phrase[PHRASE_BYTES];
 	SmsKeyword	keyword;
 	int			allowed;		/* bits of matches */
+	int			nlanguages;
+	char		languages[SMS_LANGUAGES_MAX][SMS_LANGUAGE_BYTES];
 } KeywordEntry;
 
 static const char *const keyword_names[] = {
@@ -96,7 +98,14 @@ join(const SmsWords *words, int first, int last, char *phrase)
 }
 
 static void
-add_phrase(const char *word, SmsKeyword keyword, KeywordMatch match)
+add_language(KeywordEntry *entry, const char *language)
+{
+	if (entry->nlanguages < SMS_LANGUAGES_MAX)
+		strlcpy(entry->languages[entry->nlanguages++], language, SMS_LANGUAGE_BYTES);
+}
+
+static void
+add_phrase(const char *word, const char *language, SmsKeyword keyword, KeywordMatch match)
 {
 	SmsWords	words;
 	char		phrase[PHRASE_BYTES];
@@ -120,9 +129,14 @@ add_phrase(const char *word, SmsKeyword keyword, KeywordMatch match)
 	{
 		entry->keyword = keyword;
 		entry->allowed = allowed;
+		entry->nlanguages = 0;
+		add_language(entry, language);
 	}
 	else if (keyword == entry->keyword)
+	{
 		entry->allowed |= allowed;
+		add_language(entry, language);
+	}
 }
 
 static void
@@ -130,7 +144,8 @@ fill(void)
 {
 	static PlatformQuery read =
 		PLATFORM_QUERY(QUERY_READ | QUERY_LATEST | QUERY_OWNER,
-					   "SELECT word, keyword, match FROM platform.sms_keywords");
+					   "SELECT word, keyword, match, language FROM platform.sms_keywords"
+					   " ORDER BY language COLLATE pg_catalog.\"C\"");
 	HASHCTL		control = {.keysize = PHRASE_BYTES, .entrysize = sizeof(KeywordEntry)};
 	uint64		count;
 
@@ -145,7 +160,7 @@ fill(void)
 	platform_query_begin();
 	count = platform_query_run(&read, NULL, NULL);
 	for (uint64 i = 0; i < count; i++)
-		add_phrase(platform_row_cstring(i, 1),
+		add_phrase(platform_row_cstring(i, 1), platform_row_cstring(i, 4),
 				   find_name(keyword_names, lengthof(keyword_names), platform_row_cstring(i, 2)),
 				   find_name(match_names, lengthof(match_names), platform_row_cstring(i, 3)));
 	platform_query_end();
@@ -197,12 +212,21 @@ trim(const SmsWords *words, int *first, int *last)
 	}
 }
 
-static SmsKeyword
+static const KeywordEntry *
 find_command(const SmsWords *words, int first, int last, KeywordMatch match)
 {
 	const KeywordEntry *entry = find(words, first, last, match);
 
-	return entry == NULL || entry->keyword == SMS_FILLER ? SMS_NO_KEYWORD : entry->keyword;
+	return entry != NULL && entry->keyword == SMS_FILLER ? NULL : entry;
+}
+
+/* The one that wins; either may be NULL. */
+static const KeywordEntry *
+winner(const KeywordEntry *a, const KeywordEntry *b)
+{
+	if (a == NULL || b == NULL)
+		return a == NULL ? b : a;
+	return b->keyword < a->keyword ? b : a;
 }
 
 /*
@@ -210,11 +234,11 @@ find_command(const SmsWords *words, int first, int last, KeywordMatch match)
  * repeats, or opting out if that is among them. Words that mean something only
  * by themselves count only beside others of their kind.
  */
-static SmsKeyword
+static const KeywordEntry *
 find_repeated(const SmsWords *words)
 {
-	SmsKeyword	result = SMS_NO_KEYWORD;
-	SmsKeyword	weak = SMS_NO_KEYWORD;
+	const KeywordEntry *result = NULL;
+	const KeywordEntry *weak = NULL;
 	bool		mixed = false;
 	bool		fillers = false;
 
@@ -226,7 +250,7 @@ find_repeated(const SmsWords *words)
 		while (length > 0 && (entry = find(words, i, i + length - 1, MATCH_EXACT)) == NULL)
 			length--;
 		if (entry == NULL)
-			return SMS_NO_KEYWORD;
+			return NULL;
 		i += length;
 		if (entry->keyword == SMS_FILLER)
 		{
@@ -235,109 +259,134 @@ find_repeated(const SmsWords *words)
 		}
 		if (!(entry->allowed & MATCH_ALLOWED(MATCH_WHOLE)))
 		{
-			mixed |= weak != SMS_NO_KEYWORD && weak != entry->keyword;
-			weak = entry->keyword;
+			mixed |= weak != NULL && weak->keyword != entry->keyword;
+			weak = entry;
 			continue;
 		}
-		mixed |= result != SMS_NO_KEYWORD && result != entry->keyword;
-		result = Min(result, entry->keyword);
+		mixed |= result != NULL && result->keyword != entry->keyword;
+		result = winner(result, entry);
 	}
-	if (result == SMS_OPT_OUT)
+	if (result != NULL && result->keyword == SMS_OPT_OUT)
 		return result;
-	if (result == SMS_NO_KEYWORD && !mixed && !fillers)
+	if (result == NULL && !mixed && !fillers)
 		return weak;
-	return mixed || weak != SMS_NO_KEYWORD ? SMS_NO_KEYWORD : result;
+	return mixed || weak != NULL ? NULL : result;
 }
 
 /* A sentence that opts out, whatever else is said; and what the first one says. */
-static SmsKeyword
+static const KeywordEntry *
 find_sentence(const SmsWords *words)
 {
-	SmsKeyword	result = SMS_NO_KEYWORD;
+	const KeywordEntry *result = NULL;
 
 	for (int begin = 0, end; begin < words->count; begin = end)
 	{
 		int			first = begin;
 		int			last;
-		SmsKeyword	keyword;
+		const KeywordEntry *entry;
 
 		for (end = begin; end < words->count && words->sentences[end] == words->sentences[begin];)
 			end++;
 		last = end - 1;
 		trim(words, &first, &last);
-		keyword = find_command(words, first, last, MATCH_SENTENCE);
-		if (keyword == SMS_OPT_OUT)
-			return keyword;
+		entry = find_command(words, first, last, MATCH_SENTENCE);
+		if (entry != NULL && entry->keyword == SMS_OPT_OUT)
+			return entry;
 		if (begin == 0)
-			result = keyword;
+			result = entry;
 	}
 	return result;
 }
 
-static SmsKeyword
+static const KeywordEntry *
 find_anywhere(const SmsWords *words)
 {
-	SmsKeyword	result = SMS_NO_KEYWORD;
+	const KeywordEntry *result = NULL;
 
 	for (int i = 0; i < words->count; i++)
 	{
 		for (int last = i; last < Min(words->count, i + PHRASE_WORDS); last++)
-			result = Min(result, find_command(words, i, last, MATCH_ANYWHERE));
+			result = winner(result, find_command(words, i, last, MATCH_ANYWHERE));
 	}
 	return result;
 }
 
-static SmsKeyword
+static const KeywordEntry *
 find_raw(const char *raw)
 {
 	char		phrase[PHRASE_BYTES] = {0};
 	const KeywordEntry *entry;
 
 	if (*raw == '\0' || strlen(raw) >= PHRASE_BYTES)
-		return SMS_NO_KEYWORD;
+		return NULL;
 	strlcpy(phrase, raw, sizeof(phrase));
 	entry = hash_search(phrases, phrase, HASH_FIND, NULL);
-	return entry == NULL || entry->keyword == SMS_FILLER ? SMS_NO_KEYWORD : entry->keyword;
+	return entry != NULL && entry->keyword == SMS_FILLER ? NULL : entry;
+}
+
+/* The command, and how sure that is in percent. */
+static const KeywordEntry *
+find_keyword(const SmsWords *words, int *confidence)
+{
+	const KeywordEntry *entry;
+	int			first = 0;
+	int			last = words->count - 1;
+
+	*confidence = 100;
+	entry = words->count == 0 ? find_raw(words->raw) : find_command(words, 0, last, MATCH_EXACT);
+	if (entry != NULL)
+		return entry;
+	*confidence = 95;
+	trim(words, &first, &last);
+	if ((entry = find_command(words, first, last, MATCH_WHOLE)) != NULL ||
+		(entry = find_repeated(words)) != NULL)
+		return entry;
+	*confidence = 90;
+	if ((entry = find_sentence(words)) != NULL)
+		return entry;
+	*confidence = 70;
+	if ((entry = find_anywhere(words)) == NULL)
+		*confidence = 0;
+	return entry;
 }
 
 void
 platform_sms_classify(const char *body, size_t length, SmsClass *answer)
 {
 	SmsWords	words;
-	int			first = 0;
-	int			last;
+	const KeywordEntry *entry;
 
 	if (!platform_cache_is_valid(&cache))
 		fill();
 	platform_sms_fold(body, length, &words);
-	last = words.count - 1;
-	answer->choice = 0;
-	answer->confidence = 100;
+	memset(answer, 0, sizeof(SmsClass));
 	if (words.count == 1 && words.words[0][0] >= '1' && words.words[0][0] <= '9' &&
 		words.words[0][1] == '\0')
 	{
 		answer->keyword = SMS_CHOICE;
+		answer->confidence = 100;
 		answer->choice = words.words[0][0] - '0';
 		return;
 	}
-	if (words.count == 0)
-		answer->keyword = find_raw(words.raw);
-	else
-		answer->keyword = find_command(&words, 0, last, MATCH_EXACT);
-	if (answer->keyword != SMS_NO_KEYWORD)
-		return;
+	entry = find_keyword(&words, &answer->confidence);
+	answer->keyword = entry == NULL ? SMS_NO_KEYWORD : entry->keyword;
+	if (entry != NULL)
+	{
+		answer->nlanguages = entry->nlanguages;
+		memcpy(answer->languages, entry->languages, sizeof(answer->languages));
+	}
+}
 
-	answer->confidence = 95;
-	trim(&words, &first, &last);
-	if ((answer->keyword = find_command(&words, first, last, MATCH_WHOLE)) != SMS_NO_KEYWORD ||
-		(answer->keyword = find_repeated(&words)) != SMS_NO_KEYWORD)
-		return;
-	answer->confidence = 90;
-	if ((answer->keyword = find_sentence(&words)) != SMS_NO_KEYWORD)
-		return;
-	answer->confidence = 70;
-	if ((answer->keyword = find_anywhere(&words)) == SMS_NO_KEYWORD)
-		answer->confidence = 0;
+const char *
+platform_sms_reply_language(const SmsClass *class, const char *otherwise)
+{
+	for (int i = 0; i < class->nlanguages; i++)
+	{
+		if (strcmp(class->languages[i], otherwise) == 0 ||
+			strcmp(class->languages[i], SMS_DEFAULT_LANGUAGE) == 0)
+			return otherwise;
+	}
+	return class->nlanguages > 0 ? class->languages[0] : otherwise;
 }
 
 PG_FUNCTION_INFO_V1(platform_classify_sms_keyword);

@@ -5,7 +5,8 @@
  *	fold.c			text as words, case and accents apart
  *	keywords.c		classify_sms_keyword()
  *	segments.c		sms_segments()
- *	templates.c		texts with variables
+ *	texts.c			the built-in texts, by language
+ *	templates.c		texts with variables: an organization's own
  *	opt_out.c		who wants no messages
  *	gates.c			may_send_sms(): sources, settings, quiet hours
  *	throttle.c		how many a minute
@@ -89,14 +90,24 @@ typedef enum SmsKeyword
 	SMS_NO_KEYWORD
 } SmsKeyword;
 
+/* ISO 639, two or three letters, lower case. */
+#define SMS_LANGUAGE_BYTES	4
+#define SMS_LANGUAGES_MAX	4
+#define SMS_DEFAULT_LANGUAGE "en"
+
 typedef struct SmsClass
 {
 	SmsKeyword	keyword;
 	int			confidence;		/* percent */
 	int			choice;			/* 1 to 9 */
+	int			nlanguages;		/* of the word; an English one is understood everywhere */
+	char		languages[SMS_LANGUAGES_MAX][SMS_LANGUAGE_BYTES];
 } SmsClass;
 
 extern void platform_sms_classify(const char *body, size_t length, SmsClass *answer);
+
+/* In which language the command is answered; otherwise: where it does not say. */
+extern const char *platform_sms_reply_language(const SmsClass *class, const char *otherwise);
 
 /* NULL for none. */
 extern const char *platform_sms_keyword_name(SmsKeyword keyword);
@@ -115,7 +126,7 @@ extern void platform_sms_measure(const char *body, size_t length, SmsSize *size)
 extern void platform_sms_lock_phone(const char *phone);
 extern void platform_sms_share_phone(const char *phone);
 
-/* Texts. */
+/* Texts; those from the first shared one on are the platform's own. */
 typedef enum SmsText
 {
 	SMS_TEXT_POST_CALL,
@@ -125,24 +136,59 @@ typedef enum SmsText
 	SMS_TEXT_OPT_IN,
 	SMS_TEXT_HELP,
 	SMS_TEXT_RESCHEDULE,
+	SMS_TEXT_CHOSEN,
+	SMS_TEXT_OPT_IN_ELSEWHERE,
+	SMS_TEXT_RATE_LIMIT,
+	SMS_TEXT_SHARED_OPT_IN,
+	SMS_TEXT_SHARED_HELP,
+	SMS_TEXT_UNKNOWN,
+	SMS_TEXT_ASK,
 	SMS_TEXTS
 } SmsText;
 
-typedef struct SmsVariables
+#define SMS_TEXT_IS_SHARED(kind)	((kind) >= SMS_TEXT_SHARED_OPT_IN)
+
+typedef enum SmsVariable
 {
-	const char *business;
-	const char *customer_name;
-	const char *review_link;
-	const char *phone;
-	const char *time;
-} SmsVariables;
+	SMS_BUSINESS,
+	SMS_CUSTOMER_NAME,
+	SMS_REVIEW_LINK,
+	SMS_PHONE,
+	SMS_TIME,
+	SMS_OPTIONS,
+	SMS_VARIABLES
+} SmsVariable;
 
-/* The organization's text of that kind, else the built-in one; within a query pair. */
-extern char *platform_sms_template(const pg_uuid_t *organization, SmsText kind);
-extern char *platform_sms_render(const char *template, const SmsVariables *variables);
+/* By SmsVariable; NULL: not known. */
+typedef struct SmsValues
+{
+	const char *values[SMS_VARIABLES];
+} SmsValues;
 
-/* The same with the values of an object; not within a query pair. PT404. */
-extern text *platform_sms_rendered(const pg_uuid_t *organization, SmsText kind, Jsonb *values);
+extern const char *platform_sms_text_name(SmsText kind);
+
+/* The built-in text; NULL in a language that has none. */
+extern const char *platform_sms_built_in(SmsText kind, const char *language);
+
+/* What stands for a variable that is not known. */
+extern const char *platform_sms_neutral(SmsVariable variable, const char *language);
+
+/*
+ * The organization's text of that kind in that language, else the platform's, else
+ * both in English, with its variables put in; within a query pair.
+ */
+extern char *platform_sms_compose(const pg_uuid_t *organization, SmsText kind,
+								  const char *language, const SmsValues *values);
+
+/*
+ * The same with the values of an object; language NULL: the organization's. Not
+ * within a query pair. PT404.
+ */
+extern text *platform_sms_rendered(const pg_uuid_t *organization, SmsText kind,
+								   const char *language, Jsonb *values);
+
+/* A language as an argument; NULL for NULL: 22023. */
+extern char *platform_sms_language(FunctionCallInfo fcinfo, int argument);
 
 /* The organization, as far as sending is concerned. */
 typedef struct SmsSettings
@@ -156,6 +202,7 @@ typedef struct SmsSettings
 	int64		quiet_until;
 	int			per_minute;
 	char	   *help_phone;
+	char		language[SMS_LANGUAGE_BYTES];
 } SmsSettings;
 
 /* False when there is no such organization; within a query pair. */

@@ -31,18 +31,6 @@
 #define LIMIT_WINDOW		(10 * USECS_PER_MINUTE)
 #define QUESTION_EXPIRES	USECS_PER_HOUR
 
-static const char unknown_reply[] =
-	"Sorry, we could not tell which business this message is for. Please call the business, or reply to a message from it.";
-static const char limit_reply[] =
-	"You are sending messages very fast. Please wait 10 minutes. Reply STOP to unsubscribe.";
-
-/* To a customer of whom no business is known. */
-static const char *const nobodys_texts[SMS_TEXTS] = {
-	[SMS_TEXT_OPT_OUT] = "You are unsubscribed and will receive no more messages. Reply START to resubscribe.",
-	[SMS_TEXT_OPT_IN] = "You are resubscribed. Reply HELP for help, STOP to unsubscribe.",
-	[SMS_TEXT_HELP] = "Several businesses send messages from this number. For help call the one that wrote to you. Msg & data rates may apply. Reply STOP to unsubscribe.",
-};
-
 /* A message that arrived, and what becomes of it. */
 typedef struct Inbound
 {
@@ -127,17 +115,28 @@ give_to(Inbound *in, const pg_uuid_t *organization, SmsMethod method)
 	}
 }
 
-/* The organization's text of the kind. */
+/* An answer: of the organization if there is one, in the customer's language if that is known. */
 static const char *
-organization_text(const Inbound *in, SmsText kind)
+reply(const Inbound *in, SmsText kind, const char *options)
 {
-	SmsVariables variables = {0};
+	SmsValues	values = {{NULL}};
+	SmsSettings platform;
+	const SmsSettings *settings = &in->settings;
 
 	if (!in->has_organization)
-		return nobodys_texts[kind];
-	variables.business = in->settings.business;
-	variables.phone = in->settings.help_phone != NULL ? in->settings.help_phone : in->to;
-	return platform_sms_render(platform_sms_template(&in->organization, kind), &variables);
+	{
+		if (!platform_sms_settings(&platform_nil_uuid, &platform))
+			elog(ERROR, "the default organization is missing");
+		settings = &platform;
+	}
+	else
+	{
+		values.values[SMS_BUSINESS] = settings->business;
+		values.values[SMS_PHONE] = settings->help_phone != NULL ? settings->help_phone : in->to;
+	}
+	values.values[SMS_OPTIONS] = options;
+	return platform_sms_compose(&settings->organization, kind,
+								platform_sms_reply_language(&in->class, settings->language), &values);
 }
 
 /* A message that belongs to the organization: a row of messages, and an event. */
@@ -219,9 +218,9 @@ opt_out_or_in(Inbound *in)
 		in->action = out ? "was_opted_out" : "was_opted_in";
 	else if (out || !in->has_organization ||
 			 platform_sms_opt_out_state(&in->organization, in->from) == SMS_WANTED)
-		in->reply = organization_text(in, out ? SMS_TEXT_OPT_OUT : SMS_TEXT_OPT_IN);
+		in->reply = reply(in, out ? SMS_TEXT_OPT_OUT : in->has_organization ? SMS_TEXT_OPT_IN : SMS_TEXT_SHARED_OPT_IN, NULL);
 	else
-		in->reply = "You are resubscribed here, but you have unsubscribed from all messages elsewhere. Reply START to that message.";
+		in->reply = reply(in, SMS_TEXT_OPT_IN_ELSEWHERE, NULL);
 }
 
 /* The customer's limit: true when the message is beyond it; the first one is told so. */
@@ -283,7 +282,7 @@ is_too_much(Inbound *in)
 	{
 		reason = "10min";
 		blocked_until = in->now + LIMIT_WINDOW;
-		in->reply = limit_reply;
+		in->reply = reply(in, SMS_TEXT_RATE_LIMIT, NULL);
 	}
 	else if (blocked)
 		reason = "10min";
@@ -382,7 +381,7 @@ take_choice(Inbound *in)
 	platform_sms_lock_thread(in->from, in->to, &in->settings, GetCurrentTimestamp(), true);
 	deliver_waiting(in, since);
 	in->action = "resolved";
-	in->reply = psprintf("Thanks! Your message went to %s.", in->settings.business);
+	in->reply = reply(in, SMS_TEXT_CHOSEN, NULL);
 	return true;
 }
 
@@ -421,7 +420,7 @@ ask(Inbound *in)
 	Datum	   *shown;
 	bool		isnull;
 	int			count = in->found.noptions;
-	StringInfoData question;
+	StringInfoData options;
 
 	for (int i = 0; i < count; i++)
 		ids[i] = UUIDPGetDatum(&in->found.options[i]);
@@ -445,13 +444,10 @@ ask(Inbound *in)
 	deconstruct_array(DatumGetArrayTypeP(platform_row_datum_copy(0, 1, &isnull)), TEXTOID, -1, false,
 					  TYPALIGN_INT, &shown, NULL, &count);
 
-	initStringInfo(&question);
-	appendStringInfoString(&question, "Which business is this for? Reply");
+	initStringInfo(&options);
 	for (int i = 0; i < count; i++)
-		appendStringInfo(&question, "%s %d for %s", i == 0 ? "" : i == count - 1 ? " or" : ",",
-						 i + 1, TextDatumGetCString(shown[i]));
-	appendStringInfoChar(&question, '.');
-	in->reply = question.data;
+		appendStringInfo(&options, "%s%d = %s", i == 0 ? "" : ", ", i + 1, TextDatumGetCString(shown[i]));
+	in->reply = reply(in, SMS_TEXT_ASK, options.data);
 	in->route = "ask";
 }
 
@@ -479,7 +475,7 @@ find_receiver(Inbound *in)
 	if (!in->has_organization)
 	{
 		in->route = in->class.keyword == SMS_HELP ? "keyword" : "unknown";
-		in->reply = in->class.keyword == SMS_HELP ? NULL : unknown_reply;
+		in->reply = in->class.keyword == SMS_HELP ? NULL : reply(in, SMS_TEXT_UNKNOWN, NULL);
 	}
 }
 
@@ -491,11 +487,11 @@ act(Inbound *in)
 	{
 		case SMS_HELP:
 			in->action = "helped";
-			in->reply = organization_text(in, SMS_TEXT_HELP);
+			in->reply = reply(in, in->has_organization ? SMS_TEXT_HELP : SMS_TEXT_SHARED_HELP, NULL);
 			break;
 		case SMS_RESCHEDULE:
 			in->action = "reschedule_requested";
-			in->reply = organization_text(in, SMS_TEXT_RESCHEDULE);
+			in->reply = reply(in, SMS_TEXT_RESCHEDULE, NULL);
 			break;
 		case SMS_CONFIRM:
 			if (platform_sms_confirm_appointment(&in->organization, in->from))

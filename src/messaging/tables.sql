@@ -286,15 +286,18 @@ COMMENT ON COLUMN platform.sms_keywords.keyword IS
 CREATE TABLE IF NOT EXISTS platform.sms_templates (
 	organization_id uuid NOT NULL DEFAULT platform.default_organization_id(),
 	kind text NOT NULL,
+	language text NOT NULL DEFAULT 'en',
 	body text NOT NULL,
 	created_at timestamptz NOT NULL DEFAULT now(),
 	updated_at timestamptz NOT NULL DEFAULT now(),
-	CONSTRAINT sms_templates_pkey PRIMARY KEY (organization_id, kind),
-	CONSTRAINT sms_templates_kind_check CHECK (kind IN ('post_call', 'review_request', 'appointment_reminder', 'opt_out', 'opt_in', 'help', 'reschedule')),
+	CONSTRAINT sms_templates_pkey PRIMARY KEY (organization_id, kind, language),
+	CONSTRAINT sms_templates_language_check CHECK (language ~ '^[a-z]{2,3}$'),
+	CONSTRAINT sms_templates_kind_check CHECK (kind IN ('post_call', 'review_request', 'appointment_reminder', 'opt_out', 'opt_in', 'help', 'reschedule', 'chosen', 'opt_in_elsewhere', 'rate_limit', 'shared_opt_in', 'shared_help', 'unknown', 'ask')),
+	CONSTRAINT sms_templates_shared_check CHECK (kind NOT IN ('shared_opt_in', 'shared_help', 'unknown', 'ask') OR organization_id = '00000000-0000-0000-0000-000000000000'),
 	CONSTRAINT sms_templates_body_check CHECK (length(body) BETWEEN 1 AND 1600)
 );
 COMMENT ON TABLE platform.sms_templates IS
-	'An organization''s own texts, in place of the built-in ones; set_sms_template() writes them.';
+	'An organization''s own texts, in place of the built-in ones, and those of the default organization for all; set_sms_template() writes them.';
 
 CREATE TABLE IF NOT EXISTS platform.sms_settings (
 	organization_id uuid NOT NULL DEFAULT platform.default_organization_id(),
@@ -376,6 +379,8 @@ CREATE UNIQUE INDEX IF NOT EXISTS outbound_sms_log_provider_message_id_idx
 	ON platform.outbound_sms_log (provider_message_id);
 CREATE INDEX IF NOT EXISTS outbound_sms_log_organization_id_created_at_idx
 	ON platform.outbound_sms_log (organization_id, created_at DESC);
+CREATE INDEX IF NOT EXISTS outbound_sms_log_finished_at_idx
+	ON platform.outbound_sms_log (finished_at) WHERE finished_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS outbound_sms_log_source_idx ON platform.outbound_sms_log (source);
 CREATE INDEX IF NOT EXISTS outbound_sms_log_user_id_idx ON platform.outbound_sms_log (user_id);
 COMMENT ON TABLE platform.outbound_sms_log IS

@@ -1,5 +1,5 @@
 -- migration 610 messaging: foreign keys, row security, triggers, other names
--- requires: tenants
+-- requires: tenants ops
 
 -- up
 
@@ -174,6 +174,15 @@ CREATE OR REPLACE TRIGGER sms_sources_audit AFTER INSERT OR DELETE OR UPDATE ON 
 CREATE OR REPLACE TRIGGER sms_sources_audit_truncate BEFORE TRUNCATE ON platform.sms_sources
 	FOR EACH STATEMENT EXECUTE FUNCTION platform.audit_changes();
 
+-- Wishes to get no messages are kept for good, and so are opt-outs. What waits has no finished_at.
+INSERT INTO platform.retention_policies (name, table_name, time_column, keep) VALUES
+	('messages', 'messages', 'created_at', '2 years'),
+	('messages as delivered', 'sms_inbound', 'created_at', '90 days'),
+	('messages sent', 'outbound_sms_log', 'finished_at', '2 years'),
+	('scheduled messages', 'sms_automation_log', 'run_at', '1 year'),
+	('questions which business', 'sms_collision_log', 'created_at', '90 days')
+ON CONFLICT (name) DO NOTHING;
+
 CREATE OR REPLACE VIEW platform.phone_thread_owner WITH (security_invoker = true) AS
 SELECT l.from_number, l.organization_id AS tenant_id, l.locked_until, l.last_outbound_at, l.business_name, l.to_number, l.created_at, l.updated_at
 FROM platform.sms_thread_locks l;
@@ -197,6 +206,8 @@ COMMENT ON VIEW platform.sms_keyword_responses IS
 DROP VIEW IF EXISTS platform.sms_keyword_responses;
 DROP VIEW IF EXISTS platform.sms_opt_outs;
 DROP VIEW IF EXISTS platform.phone_thread_owner;
+DELETE FROM platform.retention_policies WHERE name IN (
+	'messages', 'messages as delivered', 'messages sent', 'scheduled messages', 'questions which business');
 
 DROP TRIGGER IF EXISTS sms_sources_audit_truncate ON platform.sms_sources;
 DROP TRIGGER IF EXISTS sms_sources_audit ON platform.sms_sources;

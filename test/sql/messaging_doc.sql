@@ -29,4 +29,5 @@ SELECT * FROM platform.sms_segments(repeat('a', 149) || '’');
 SELECT platform.opt_out_phone(:'acme', '312 555 0144', 'call');
 SELECT allowed, reason FROM platform.may_send_sms(:'acme', '+13125550144', 'auto_eta');
 SELECT platform.render_sms_template(:'acme', 'post_call');
+SELECT platform.render_sms_template(:'acme', 'chosen', language => 'es');
 ROLLBACK;
