@@ -49,6 +49,9 @@ static bool set_is_used[SETS];
 static KeySlot *last_slot = NULL;	/* used last */
 static uint64 uses = 0;
 
+/* The root key under which the key read last is wrapped, as recorded; as good as the slots. */
+static PlatformRootKeyRecord last_root = {0};
+
 /* Where the lock of who encrypts was taken last. */
 static LocalTransactionId share_transaction = InvalidLocalTransactionId;
 static SubTransactionId share_subtransaction = InvalidSubTransactionId;
@@ -104,6 +107,7 @@ validate_slots(void)
 		if (set_is_used[i])
 			platform_wipe(slots[i], sizeof(slots[i]));
 	memset(set_is_used, 0, sizeof(set_is_used));
+	last_root.version = 0;
 	platform_aead_forget();
 	root_generation = platform_root_key_generation;
 	platform_cache_begin_fill(&cache);
@@ -224,12 +228,11 @@ key_unknown(const PlatformDataKeyRow *row, PlatformKeyFault *fault)
 	return NULL;
 }
 
-/* Unwraps a key that was read into the row; wrapped was, too. */
+/* Unwraps a key that was read into the row and is wrapped under last_root. */
 static KeySlot *
-unwrap_slot(const PlatformDataKeyRow *row, bool active, int32 root_version,
-			const uint8 *check_value, const uint8 *wrapped, PlatformKeyFault *fault)
+unwrap_slot(const PlatformDataKeyRow *row, bool active, const uint8 *wrapped, PlatformKeyFault *fault)
 {
-	const PlatformRootKey *root = platform_root_key_checked(root_version, check_value, fault);
+	const PlatformRootKey *root = platform_root_key_checked(last_root.version, last_root.check_value, fault);
 	uint8		bytes[PLATFORM_AEAD_KEY_SIZE];
 
 	if (root == NULL)
@@ -238,7 +241,7 @@ unwrap_slot(const PlatformDataKeyRow *row, bool active, int32 root_version,
 	{
 		platform_key_fault(fault, KEY_NOT_AUTHENTIC, "data key is not authentic",
 						   psprintf("Data key %d is not what root key version %d has wrapped for that organization and purpose.",
-									row->id, root_version), NULL);
+									row->id, root->version), NULL);
 		return NULL;
 	}
 	/* the root key's source may have been looked at anew */
@@ -252,25 +255,22 @@ load_slot(PlatformDataKeyRow *row, PlatformKeyFault *fault)
 {
 	static PlatformQuery find =
 		PLATFORM_QUERY(QUERY_READ | QUERY_LATEST | QUERY_OWNER,
-					   "SELECT k.id, k.state OPERATOR(pg_catalog.=) 'active',"
-					   " k.root_version, k.wrapped, r.check_value"
-					   " FROM platform.data_keys k"
-					   " LEFT JOIN platform.root_keys r ON r.version OPERATOR(pg_catalog.=) k.root_version"
-					   " WHERE k.organization_id OPERATOR(pg_catalog.=) $1"
-					   " AND k.id OPERATOR(pg_catalog.=) $2"
-					   " AND k.purpose OPERATOR(pg_catalog.=) $3"
-					   " AND k.kind OPERATOR(pg_catalog.=) $4",
+					   "SELECT id, state OPERATOR(pg_catalog.=) 'active', root_version, wrapped"
+					   " FROM platform.data_keys"
+					   " WHERE organization_id OPERATOR(pg_catalog.=) $1"
+					   " AND id OPERATOR(pg_catalog.=) $2"
+					   " AND purpose OPERATOR(pg_catalog.=) $3"
+					   " AND kind OPERATOR(pg_catalog.=) $4",
 					   UUIDOID, INT4OID, TEXTOID, TEXTOID);
 	static PlatformQuery find_active =
 		PLATFORM_QUERY(QUERY_READ | QUERY_LATEST | QUERY_OWNER,
-					   "SELECT k.id, true, k.root_version, k.wrapped, r.check_value"
-					   " FROM platform.data_keys k"
-					   " LEFT JOIN platform.root_keys r ON r.version OPERATOR(pg_catalog.=) k.root_version"
-					   " WHERE k.organization_id OPERATOR(pg_catalog.=) $1"
-					   " AND k.id OPERATOR(pg_catalog.<>) $2"
-					   " AND k.purpose OPERATOR(pg_catalog.=) $3"
-					   " AND k.kind OPERATOR(pg_catalog.=) $4"
-					   " AND k.state OPERATOR(pg_catalog.=) 'active'",
+					   "SELECT id, true, root_version, wrapped"
+					   " FROM platform.data_keys"
+					   " WHERE organization_id OPERATOR(pg_catalog.=) $1"
+					   " AND id OPERATOR(pg_catalog.<>) $2"
+					   " AND purpose OPERATOR(pg_catalog.=) $3"
+					   " AND kind OPERATOR(pg_catalog.=) $4"
+					   " AND state OPERATOR(pg_catalog.=) 'active'",
 					   UUIDOID, INT4OID, TEXTOID, TEXTOID);
 	Datum		values[4] = {
 		UUIDPGetDatum(row->organization),
@@ -279,7 +279,6 @@ load_slot(PlatformDataKeyRow *row, PlatformKeyFault *fault)
 		CStringGetTextDatum(kind_names[row->kind]),
 	};
 	uint8		wrapped[PLATFORM_WRAPPED_KEY_SIZE];
-	uint8		check_value[PLATFORM_CHECK_VALUE_SIZE];
 	bool		active;
 	bool		destroyed;
 	int32		root_version;
@@ -297,7 +296,8 @@ load_slot(PlatformDataKeyRow *row, PlatformKeyFault *fault)
 	if (!destroyed)
 	{
 		platform_row_bytes(0, 4, wrapped, sizeof(wrapped));
-		platform_row_bytes(0, 5, check_value, sizeof(check_value));
+		if (last_root.version != root_version && !platform_root_key_recorded(root_version, &last_root))
+			elog(ERROR, "root key version %d is not recorded", root_version);
 	}
 	platform_query_end();
 	if (destroyed)
@@ -307,7 +307,7 @@ load_slot(PlatformDataKeyRow *row, PlatformKeyFault *fault)
 						   NULL);
 		return NULL;
 	}
-	return unwrap_slot(row, active, root_version, check_value, wrapped, fault);
+	return unwrap_slot(row, active, wrapped, fault);
 }
 
 static const PlatformDataKey *
@@ -320,7 +320,14 @@ find_key(const pg_uuid_t *organization, const char *purpose, PlatformDataKeyKind
 	validate_slots();
 	slot = find_slot(&row);
 	if (slot == NULL)
+	{
+		uint64		generation = cache.generation;
+
 		slot = load_slot(&row, fault);
+		/* what changed while it was read: good for this once */
+		if (generation != cache.generation)
+			platform_cache_discard(&cache);
+	}
 	return slot == NULL ? NULL : &slot->key;
 }
 
@@ -409,6 +416,7 @@ platform_root_key_recorded(int32 version, PlatformRootKeyRecord *record)
 					   INT4OID);
 	Datum		values[1] = {Int32GetDatum(version)};
 
+	record->version = 0;
 	if (platform_query_run(&find, values, NULL) == 0)
 		return false;
 	record->version = platform_row_int32(0, 1);
