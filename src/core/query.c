@@ -60,13 +60,15 @@ query_plan(PlatformQuery *query)
 
 /*
  * A plan that is made while a table is small reads all of it, and would still do
- * so when the table has grown. Returns what AtEOXact_GUC() wants afterwards; 0
- * when the plan is there.
+ * so when the table has grown; so rows are found and joined by indexes. Returns what
+ * AtEOXact_GUC() wants afterwards; 0 when the plan is there.
  */
 static int
 query_plan_indexed(const PlatformQuery *query)
 {
-	static const char *const settings[] = {"enable_seqscan", "jit"};
+	static const char *const settings[] = {
+		"enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "jit"
+	};
 	int			level;
 
 	if (query->planned && SPI_plan_is_valid(query->plan))

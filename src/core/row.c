@@ -44,7 +44,7 @@
 
 #include "core/module.h"
 #include "core/row.h"
-#include "core/try.h"
+#include "core/row_index.h"
 
 /* Versions that a page should have room for. */
 #define ROW_ROOM 3
@@ -206,31 +206,12 @@ row_open(PlatformRow *row, PlatformRowTable *table, LOCKMODE lockmode)
 	memcpy(row->scankeys, table->scankeys, table->nkeys * sizeof(ScanKeyData));
 }
 
-static void
-row_open_indexes(PlatformRow *row)
-{
-	row->estate = CreateExecutorState();
-	row->indexes = makeNode(ResultRelInfo);
-	InitResultRelInfo(row->indexes, row->relation, 0, NULL, 0);
-	ExecOpenIndices(row->indexes, false);
-}
-
-static void
-row_close_indexes(PlatformRow *row)
-{
-	ExecCloseIndices(row->indexes);
-	FreeExecutorState(row->estate);
-	pfree(row->indexes);
-	row->estate = NULL;
-	row->indexes = NULL;
-}
-
 void
 platform_row_keep_indexes(PlatformRow *row)
 {
 	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(row->values));
 
-	row_open_indexes(row);
+	platform_row_open_indexes(row);
 	MemoryContextSwitchTo(old);
 }
 
@@ -251,7 +232,7 @@ void
 platform_row_close(PlatformRow *row)
 {
 	if (row->estate != NULL)
-		row_close_indexes(row);
+		platform_row_close_indexes(row);
 	if (row->new_slot != NULL)
 		ExecDropSingleTupleTableSlot(row->new_slot);
 	ExecDropSingleTupleTableSlot(row->slot);
@@ -571,14 +552,14 @@ row_find_at(PlatformRow *row, const Datum *keys, uint32 hash)
 
 /* By the index and SnapshotSelf. */
 static bool
-row_find_now(PlatformRow *row, const Datum *keys, uint32 hash)
+row_find_now(PlatformRow *row, const Datum *keys, int nkeys, uint32 hash)
 {
 	ItemPointer tid;
 	bool		found = false;
 
-	for (int i = 0; i < row->table->nkeys; i++)
+	for (int i = 0; i < nkeys; i++)
 		row->scankeys[i].sk_argument = keys[i];
-	row_begin(row, row->table->nkeys, SnapshotSelf);
+	row_begin(row, nkeys, SnapshotSelf);
 	while (!found && (tid = index_getnext_tid(row->scan, ForwardScanDirection)) != NULL)
 	{
 		Buffer		buffer = ReadBuffer(row->relation, ItemPointerGetBlockNumber(tid));
@@ -587,7 +568,7 @@ row_find_now(PlatformRow *row, const Datum *keys, uint32 hash)
 		found = row_fetch(row, tid, buffer, &all_dead);
 		/* What is dead here may not be on the server that this one follows. */
 		row->scan->kill_prior_tuple = all_dead && !row->scan->xactStartedInRecovery;
-		if (found && row->table->remembers)
+		if (found && row->table->remembers && nkeys == row->table->nkeys)
 			platform_place_remember(&row->table->places, hash, tid, buffer, row_offset(row, buffer));
 	}
 	index_endscan(row->scan);
@@ -597,11 +578,24 @@ row_find_now(PlatformRow *row, const Datum *keys, uint32 hash)
 	return found;
 }
 
+/* Not found at once: it may have moved meanwhile. */
+static bool
+row_find_latest(PlatformRow *row, const Datum *keys, int nkeys)
+{
+	bool		found;
+
+	if (row->table->immutable)
+		return false;
+	platform_row_scan_begin(row, keys, nkeys, true);
+	found = platform_row_scan_next(row);
+	platform_row_scan_end(row);
+	return found;
+}
+
 bool
 platform_row_find(PlatformRow *row, const Datum *keys)
 {
 	uint32		hash = 0;
-	bool		found;
 
 	if (row_find_last(row, keys))
 		return true;
@@ -614,46 +608,20 @@ platform_row_find(PlatformRow *row, const Datum *keys)
 		if (row_find_at(row, keys, hash))
 			return true;
 	}
-	if (row_find_now(row, keys, hash))
-		return true;
-	if (row->table->immutable)
-		return false;
-	platform_row_scan_begin(row, keys, row->table->nkeys, true);
-	found = platform_row_scan_next(row);
-	platform_row_scan_end(row);
-	return found;
+	return row_find_now(row, keys, row->table->nkeys, hash) ||
+		row_find_latest(row, keys, row->table->nkeys);
 }
 
-void
-platform_insert_index_entries(ResultRelInfo *result, TupleTableSlot *slot, EState *estate,
-							  bool only_summarizing)
+bool
+platform_row_find_first(PlatformRow *row, const Datum *keys, int nkeys)
 {
-#if PG_VERSION_NUM >= 160000
-	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL, only_summarizing);
-#else
-	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL);
-#endif
+	return row_find_now(row, keys, nkeys, 0) || row_find_latest(row, keys, nkeys);
 }
 
 TransactionId
 platform_row_xmin(const PlatformRow *row)
 {
 	return HeapTupleHeaderGetXmin(ExecFetchSlotHeapTuple(row->slot, false, NULL)->t_data);
-}
-
-/* The version moved to another page, or an indexed column changed. */
-static void
-row_insert_index_entries(PlatformRow *row, bool only_summarizing)
-{
-	bool		kept = row->estate != NULL;
-
-	if (!kept)
-		row_open_indexes(row);
-	platform_insert_index_entries(row->indexes, row->new_slot, row->estate, only_summarizing);
-	if (kept)
-		ResetPerTupleExprContext(row->estate);
-	else
-		row_close_indexes(row);
 }
 
 #if PG_VERSION_NUM >= 160000
@@ -684,13 +652,13 @@ row_compute_generated(PlatformRow *row)
 	bool		kept = row->estate != NULL;
 
 	if (!kept)
-		row_open_indexes(row);
+		platform_row_open_indexes(row);
 	row->new_slot->tts_tableOid = RelationGetRelid(row->relation);
 	ExecComputeStoredGenerated(row->indexes, row->estate, row->new_slot, CMD_INSERT);
 	if (kept)
 		ResetPerTupleExprContext(row->estate);
 	else
-		row_close_indexes(row);
+		platform_row_close_indexes(row);
 }
 
 static PlatformRowResult
@@ -750,7 +718,7 @@ row_write(PlatformRow *row, bool locked)
 	row->tid = row->new_slot->tts_tid;
 	row_remember_last(row);
 	if (!ROW_INDEXES_NONE(indexes))
-		row_insert_index_entries(row, ROW_INDEXES_SUMMARIZING(indexes));
+		platform_row_insert_entries(row, ROW_INDEXES_SUMMARIZING(indexes));
 
 	/* The tuple is in the caller's memory context, which the slot may outlive. */
 	ExecClearTuple(row->new_slot);
@@ -897,50 +865,4 @@ platform_row_wait(const PlatformRow *row)
 	for (int i = 0; i < count; i++)
 		XactLockTableWait(others[i], row->relation, &tid, XLTW_Update);
 	pfree(others);
-}
-
-typedef struct InsertOnce
-{
-	PlatformQuery *query;
-	const Datum *values;
-	const bool *nulls;
-	bool		inserted;
-} InsertOnce;
-
-static void
-insert_once_body(void *arg)
-{
-	InsertOnce *insert = arg;
-
-	platform_query_begin();
-	insert->inserted = platform_query_run(insert->query, insert->values, insert->nulls) > 0;
-	platform_query_end();
-}
-
-bool
-platform_insert_once(PlatformQuery *query, const Datum *values, const bool *nulls)
-{
-	InsertOnce	insert = {query, values, nulls, false};
-
-	if (!IsolationUsesXactSnapshot())
-	{
-		insert_once_body(&insert);
-		return insert.inserted;
-	}
-
-	/*
-	 * Above READ COMMITTED the server fails on a row that was inserted while
-	 * this statement waited for it; the next try finds it.
-	 */
-	for (;;)
-	{
-		ErrorData  *error = platform_try(insert_once_body, &insert);
-
-		if (error == NULL)
-			return insert.inserted;
-		if (error->sqlerrcode != ERRCODE_T_R_SERIALIZATION_FAILURE)
-			ReThrowError(error);
-		FreeErrorData(error);
-		CHECK_FOR_INTERRUPTS();
-	}
 }

@@ -127,6 +127,9 @@ extern void platform_row_close(PlatformRow *row);
 /* The newest version that is committed or of this transaction. */
 extern bool platform_row_find(PlatformRow *row, const Datum *keys);
 
+/* The same for the first row with the first nkeys keys. */
+extern bool platform_row_find_first(PlatformRow *row, const Datum *keys, int nkeys);
+
 /*
  * The version at that place, which a snapshot still in use has seen there.
  * False when it is no longer the newest.

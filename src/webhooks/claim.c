@@ -41,6 +41,8 @@ PG_FUNCTION_INFO_V1(platform_webhooks_enabled);
 #define FANOUT_EVENTS	250
 #define FANOUT_ROUNDS	400		/* of events that nobody asked for */
 #define FANOUT_EVERY	(USECS_PER_SEC / 100)
+#define FANOUT_BUSY		(USECS_PER_SEC / 10)	/* while claims get all they want */
+#define ENDPOINT_SHARE	25		/* deliveries of one endpoint, so that others find endpoints too */
 #define LOOK_BACK		(2 * USECS_PER_SEC)
 #define LOOK_BACK_EVERY	USECS_PER_SEC
 
@@ -103,6 +105,7 @@ static PlatformQuery first_due_at =
 static TimestampTz first_due = DT_NOBEGIN;
 static TimestampTz looked_back = 0;
 static TimestampTz fanned_out = 0;
+static bool got_all = false;	/* the last claim did */
 
 /* ---- endpoints ---- */
 
@@ -224,16 +227,26 @@ read_endpoints(WebhookEndpoint *endpoints, int count, TimestampTz now)
 	}
 }
 
+static bool
+all_exhausted(const WebhookEndpoint *endpoints, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (endpoints[i].found && !endpoints[i].exhausted)
+			return false;
+	return true;
+}
+
 /*
  * Takes deliveries of the endpoints: first a fair share of each, then of those
- * that have more what others left.
+ * that have more what others left. False when some have more.
  */
-static void
+static bool
 claim_endpoints(WebhookEndpoint *endpoints, int count, WebhookClaims *claims, int limit)
 {
 	int			share = (limit - claims->count + count - 1) / count;
 
-	for (int pass = 0; pass < 2 && claims->count < limit; pass++)
+	for (int pass = 0; pass < ROUNDS_MAX && claims->count < limit; pass++)
+	{
 		for (int i = 0; i < count && claims->count < limit; i++)
 		{
 			int			want = limit - claims->count;
@@ -243,6 +256,10 @@ claim_endpoints(WebhookEndpoint *endpoints, int count, WebhookClaims *claims, in
 			(void) platform_webhook_claim_endpoint(&endpoints[i], claims,
 												   pass == 0 ? Min(want, share) : want);
 		}
+		if (all_exhausted(endpoints, count))
+			return true;
+	}
+	return false;
 }
 
 /* ---- requests ---- */
@@ -412,14 +429,14 @@ wait_for_endpoint(TimestampTz now)
 static int
 pick(WebhookClaims *claims, int limit, WebhookEndpoint *endpoints)
 {
-	int			count = pick_endpoints(endpoints, claims->now, Min(limit, ENDPOINTS_MAX));
+	int			count = pick_endpoints(endpoints, claims->now, limit);
 
 	for (int i = 0; i < WAITS_MAX && count == 0 && may_wait(); i++)
 	{
 		if (!wait_for_endpoint(claims->now))
 			break;
 		claims->now = GetCurrentTimestamp();
-		count = pick_endpoints(endpoints, claims->now, Min(limit, ENDPOINTS_MAX));
+		count = pick_endpoints(endpoints, claims->now, limit);
 	}
 	return count;
 }
@@ -430,23 +447,31 @@ platform_webhook_claim_init(void)
 	platform_row_register(&endpoint_table);
 }
 
-/* Picks and claims; returns the endpoints, whose secrets are to be wiped. */
+/*
+ * Picks endpoints and claims, some at a time: who took all that are due would have
+ * others wait. Returns the endpoints, whose secrets are to be wiped.
+ */
 static int
 claim_due(WebhookClaims *claims, int limit, WebhookEndpoint *endpoints)
 {
 	int			count = 0;
 
-	for (int round = 0; round < ROUNDS_MAX && claims->count == 0; round++)
+	for (int round = 0; round < ROUNDS_MAX && claims->count < limit && count < ENDPOINTS_MAX; round++)
 	{
-		count = pick(claims, limit, endpoints);
-		if (count == 0)
+		int			want = (limit - claims->count + ENDPOINT_SHARE - 1) / ENDPOINT_SHARE;
+		int			picked = pick(claims, Min(want, ENDPOINTS_MAX - count), &endpoints[count]);
+		bool		more;
+
+		if (picked == 0)
 			break;
-		read_endpoints(endpoints, count, claims->now);
-		claim_endpoints(endpoints, count, claims, limit);
-		if (claims->count == 0)
-			for (int i = 0; i < count; i++)
-				platform_webhook_forget(&endpoints[i].receiver);
+		read_endpoints(&endpoints[count], picked, claims->now);
+		more = !claim_endpoints(&endpoints[count], picked, claims, limit);
+		count += picked;
+		/* they stay due, and would be picked again */
+		if (more)
+			break;
 	}
+	got_all = claims->count == limit;
 	return count;
 }
 
@@ -506,7 +531,7 @@ platform_claim_webhook_deliveries(PG_FUNCTION_ARGS)
 	platform_query_begin();
 	platform_row_open(&row, &platform_webhook_delivery_table);
 	claims.row = &row;
-	if (claims.now - fanned_out > FANOUT_EVERY || claims.now < fanned_out)
+	if (claims.now - fanned_out > (got_all ? FANOUT_BUSY : FANOUT_EVERY) || claims.now < fanned_out)
 		(void) fan_out(&claims);
 	count = claim_due(&claims, limit, endpoints);
 	if (claims.count == 0 && may_wait() && fan_out(&claims))
@@ -516,9 +541,9 @@ platform_claim_webhook_deliveries(PG_FUNCTION_ARGS)
 		read_payloads(&claims);
 		drop_purged(&claims);
 		return_requests((ReturnSetInfo *) fcinfo->resultinfo, &claims);
-		for (int i = 0; i < count; i++)
-			platform_webhook_forget(&endpoints[i].receiver);
 	}
+	for (int i = 0; i < count; i++)
+		platform_webhook_forget(&endpoints[i].receiver);
 	platform_row_close(&row);
 	platform_query_end();
 	platform_commit_unlock_early();

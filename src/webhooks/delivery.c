@@ -45,14 +45,6 @@ bool
 platform_webhook_delivery_find(PlatformRow *row, const pg_uuid_t *id)
 {
 	Datum		key = UUIDPGetDatum(id);
-	bool		found = false;
 
-	/* The second look, in a snapshot, is for one whose version moved meanwhile. */
-	for (int latest = 0; latest < 2 && !found; latest++)
-	{
-		platform_row_scan_begin(row, &key, 1, latest == 1);
-		found = platform_row_scan_next(row);
-		platform_row_scan_end(row);
-	}
-	return found;
+	return platform_row_find_first(row, &key, 1);
 }

@@ -421,6 +421,12 @@ platform_webhook_claim_endpoint(WebhookEndpoint *endpoint, WebhookClaims *claims
 					   Min(seen.first, now), endpoint->breaker_open && taken > 0);
 		endpoint->exhausted = true;
 	}
+	else if (settled == 0)
+	{
+		/* others are just completing what is there */
+		write_endpoint(endpoint, now + FULL_POLL, BLOCK_NONE, Min(seen.first, now), false);
+		endpoint->exhausted = true;
+	}
 	else if (endpoint->due_at < now - ROTATE_AFTER || endpoint->rate > 0)
 		/* behind the others that are due */
 		write_endpoint(endpoint, now, BLOCK_NONE, Min(seen.first, now), false);

@@ -5,7 +5,7 @@
 # million done, while a snapshot is held; what other queues do.
 #
 # Other queues come from npm: graphile-worker and pg-boss; without node or the
-# registry they are skipped. pgmq has no package there with its SQL: skipped.
+# registry they are skipped. pgmq, PgQ and River are skipped, and said to be.
 . "$(dirname "$0")/lib.sh"
 
 org=90000000-0000-4000-8000-000000000001
@@ -93,8 +93,11 @@ if [ -n "$peers" ]; then
 	bench_title "other queues, 4 workers of node: finished a second"
 	printf '%-40s %12s\n' "pg-boss, by 100" "$(peer pg-boss "$(bench_scaled 10000)")" "graphile-worker" "$(peer graphile-worker "$(bench_scaled 20000)")"
 else
-	bench_title "other queues: skipped (need node, npm and its registry)"
+	bench_title "graphile-worker, pg-boss: skipped (need node, npm and its registry)"
 fi
+for peer in "pgmq: Debian has none, and the packages of npm call it without bringing it" "PgQ: Debian's package goes into Debian's own server only" "River: needs Go and its modules"; do
+	printf '%s\n' "skipped: $peer"
+done
 
 # ---- what a claim takes ----
 # The first subscription is blocked by its breaker, and by being full; the others have work.
