@@ -513,6 +513,7 @@ platform_claim_webhook_deliveries(PG_FUNCTION_ARGS)
 	WebhookEndpoint *endpoints = palloc(ENDPOINTS_MAX * sizeof(WebhookEndpoint));
 	WebhookClaims claims = {.now = GetCurrentTimestamp()};
 	PlatformRow row;
+	bool		look_for_events;
 	int			limit;
 	int			count;
 
@@ -531,10 +532,12 @@ platform_claim_webhook_deliveries(PG_FUNCTION_ARGS)
 	platform_query_begin();
 	platform_row_open(&row, &platform_webhook_delivery_table);
 	claims.row = &row;
-	if (claims.now - fanned_out > (got_all ? FANOUT_BUSY : FANOUT_EVERY) || claims.now < fanned_out)
+	look_for_events = claims.now < fanned_out ||
+		claims.now - fanned_out > (got_all ? FANOUT_BUSY : FANOUT_EVERY);
+	if (look_for_events)
 		(void) fan_out(&claims);
 	count = claim_due(&claims, limit, endpoints);
-	if (claims.count == 0 && may_wait() && fan_out(&claims))
+	if (count == 0 && (!look_for_events || may_wait()) && fan_out(&claims))
 		count = claim_due(&claims, limit, endpoints);
 	if (claims.count > 0)
 	{
