@@ -117,6 +117,13 @@ AS 'MODULE_PATHNAME', 'platform_check_profile';
 COMMENT ON FUNCTION platform.check_profile() IS
 	'Trigger function of profiles: known business time zone (22023), readable business hours (PT422), updated_at. Errors: 39P01.';
 
+CREATE OR REPLACE FUNCTION platform.is_open(organization_id uuid, at timestamptz DEFAULT now(), emergency boolean DEFAULT false) RETURNS boolean
+LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'platform_is_open';
+COMMENT ON FUNCTION platform.is_open(uuid, timestamptz, boolean) IS
+	'Is one of the organization''s businesses open at that moment, each by the hours of its profile in its time zone, or for an emergency at any time? For members of the organization. Errors: 42501; 22004 NULL; PT404 no profile.';
+INSERT INTO platform.member_privileges VALUES ('function', 'is_open(uuid, timestamptz, boolean)', 'EXECUTE');
+
 CREATE OR REPLACE FUNCTION platform.is_business_open(organization_id uuid, user_id uuid, at timestamptz DEFAULT now(), emergency boolean DEFAULT false) RETURNS boolean
 LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_is_business_open';

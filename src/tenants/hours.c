@@ -17,6 +17,7 @@
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
+#include "core/argument.h"
 #include "core/error.h"
 #include "core/identity.h"
 #include "core/query.h"
@@ -174,6 +175,54 @@ hours_contain(Jsonb *hours, pg_tz *zone, TimestampTz at)
 	return yesterday.open && yesterday.until < yesterday.from && minute < yesterday.until;
 }
 
+/* Is the row's business open: its hours, its zone, whether emergencies come at any time? */
+static bool
+row_is_open(uint64 row, TimestampTz at, bool emergency)
+{
+	bool		isnull;
+
+	return (emergency && platform_row_bool(row, 3)) ||
+		hours_contain(DatumGetJsonbP(platform_row_datum(row, 1, &isnull)),
+					  platform_require_timezone(platform_row_cstring(row, 2)), at);
+}
+
+PG_FUNCTION_INFO_V1(platform_is_open);
+
+/*
+ * platform.is_open(organization_id uuid, at timestamptz DEFAULT now(),
+ *		emergency boolean DEFAULT false) returns boolean
+ *
+ * Is one of the organization's businesses open at that moment, each by its
+ * profile's hours in its own time zone, or for an emergency when it takes these at any
+ * time? For members of the organization. Errors: 42501; 22004 NULL argument; PT404
+ * the organization has no profile.
+ */
+Datum
+platform_is_open(PG_FUNCTION_ARGS)
+{
+	static PlatformQuery find =
+		PLATFORM_QUERY(QUERY_READ | QUERY_OWNER,
+					   "SELECT business_hours, business_timezone, emergency_24_7"
+					   " FROM platform.profiles WHERE organization_id OPERATOR(pg_catalog.=) $1",
+					   UUIDOID);
+	Datum		values[1];
+	uint64		count;
+	bool		open = false;
+
+	(void) platform_organization_argument(fcinfo, 0, &platform_tenants_module);
+	platform_require_argument(fcinfo, 1, "at");
+	platform_require_argument(fcinfo, 2, "emergency");
+	values[0] = PG_GETARG_DATUM(0);
+	platform_query_begin();
+	count = platform_query_run(&find, values, NULL);
+	if (count == 0)
+		platform_no_such("profile");
+	for (uint64 i = 0; i < count && !open; i++)
+		open = row_is_open(i, PG_GETARG_TIMESTAMPTZ(1), PG_GETARG_BOOL(2));
+	platform_query_end();
+	PG_RETURN_BOOL(open);
+}
+
 PG_FUNCTION_INFO_V1(platform_is_business_open);
 
 /*
@@ -197,7 +246,6 @@ platform_is_business_open(PG_FUNCTION_ARGS)
 					   UUIDOID, UUIDOID);
 	static const char *const names[] = {"organization_id", "user_id", "at", "emergency"};
 	Datum		values[2] = {PG_GETARG_DATUM(0), PG_GETARG_DATUM(1)};
-	bool		isnull;
 	bool		open;
 
 	platform_require_module(&platform_tenants_module);
@@ -211,10 +259,7 @@ platform_is_business_open(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_PLATFORM_NOT_FOUND),
 				 errmsg("user %s has no profile in the organization",
 						DatumGetCString(DirectFunctionCall1(uuid_out, values[1])))));
-	open = (PG_GETARG_BOOL(3) && platform_row_bool(0, 3)) ||
-		hours_contain(DatumGetJsonbP(platform_row_datum(0, 1, &isnull)),
-					  platform_require_timezone(platform_row_cstring(0, 2)),
-					  PG_GETARG_TIMESTAMPTZ(2));
+	open = row_is_open(0, PG_GETARG_TIMESTAMPTZ(2), PG_GETARG_BOOL(3));
 	platform_query_end();
 	PG_RETURN_BOOL(open);
 }

@@ -80,7 +80,7 @@ INSERT INTO platform.subscriptions VALUES (pg_temp.org('Acme'), 'active');
 INSERT INTO platform.calls SELECT pg_temp.org('Acme'), now() - interval '35 days' + i * interval '6 hours' FROM generate_series(1, 139) i;
 SELECT scored, written, alerts_raised FROM platform.calculate_health_scores(pg_temp.org('Acme'));
 SELECT score, grade, risk_level, factors -> 'calls' AS calls FROM platform.customer_health_scores WHERE organization_id = pg_temp.org('Acme');
--- a slow decline: no step is 15 points, together they are
+-- FAULT of old: a slow decline never alerted, for a score was compared with the one before. No step is 15 points, together they are
 UPDATE platform.usage_limits SET call_used_seconds = 1200 WHERE organization_id = pg_temp.org('Acme');
 SELECT alerts_raised FROM platform.calculate_health_scores(pg_temp.org('Acme'));
 DELETE FROM platform.leads WHERE organization_id = pg_temp.org('Acme');
@@ -92,14 +92,14 @@ SELECT alerts_raised FROM platform.calculate_health_scores(pg_temp.org('Acme'));
 DELETE FROM platform.agents WHERE organization_id = pg_temp.org('Acme');
 SELECT alerts_raised FROM platform.calculate_health_scores(pg_temp.org('Acme'));
 SELECT * FROM pg_temp.raised('Acme');
--- a payment fails: below 40, and an e-mail is due, given out once
+-- FAULT of old: payment_issue was never raised. A payment fails: below 40, and an e-mail is due, given out once
 UPDATE platform.subscriptions SET status = 'past_due' WHERE organization_id = pg_temp.org('Acme');
 SELECT alerts_raised FROM platform.calculate_health_scores(pg_temp.org('Acme'));
 SELECT * FROM pg_temp.raised('Acme');
 SELECT organization, email, score FROM platform.claim_churn_emails();
 SELECT count(*) FROM platform.claim_churn_emails();
 SELECT email_due, email_sent, email_sent_at IS NOT NULL AS sent_at FROM platform.churn_alerts WHERE organization_id = pg_temp.org('Acme') ORDER BY alert_type;
--- the calls stop
+-- FAULT of old: usage_decline was never raised. The calls stop
 DELETE FROM platform.calls WHERE organization_id = pg_temp.org('Acme') AND created_at > now() - interval '6 days';
 SELECT alerts_raised FROM platform.calculate_health_scores(pg_temp.org('Acme'));
 SELECT alert_type, severity, title FROM pg_temp.raised('Acme') WHERE alert_type = 'usage_decline';
@@ -109,7 +109,7 @@ UPDATE platform.customer_health_scores SET last_activity_at = now() - interval '
 SELECT alerts_raised FROM platform.calculate_health_scores(pg_temp.org('Acme'));
 SELECT * FROM pg_temp.raised('Acme');
 SELECT organization, score, change, open_alerts FROM platform.customer_health WHERE organization = 'Acme';
--- acknowledged, resolved: the score of now is the one to compare with, and the kind stays away for a week
+-- FAULT of old: nobody knew who resolved an alert. Acknowledged, resolved: the score of now is the one to compare with, and the kind stays away for a week
 SELECT alert_id AS drop FROM platform.open_churn_alerts(pg_temp.org('Acme')) WHERE alert_type = 'score_drop' \gset
 SELECT platform.set_context(NULL, 'Carol');
 SELECT platform.acknowledge_churn_alert(:'drop'), platform.acknowledge_churn_alert(:'drop') AS again;
@@ -139,12 +139,12 @@ SELECT alerts_raised, alerts_resolved FROM platform.calculate_health_scores(pg_t
 UPDATE platform.customer_health_scores SET baseline_score = score + 7 WHERE organization_id = pg_temp.org('Acme');
 SELECT alerts_raised, alerts_resolved FROM platform.calculate_health_scores(pg_temp.org('Acme'));
 
--- a customer who never did anything is inactive too, a new one is not yet
+-- FAULT of old: who never did anything was never inactive. He is, too, a new one is not yet
 SELECT pg_temp.customer('Silent', '8 days') IS NOT NULL, pg_temp.customer('New', '6 days') IS NOT NULL;
 SELECT alerts_raised FROM platform.calculate_health_scores(pg_temp.org('Silent'));
 SELECT alerts_raised FROM platform.calculate_health_scores(pg_temp.org('New'));
 SELECT * FROM pg_temp.raised('Silent');
--- a score of 0 is a score: what falls to it is told, what stays there is not told again
+-- FAULT of old: a score of 0 was taken for none. It is a score: what falls to it is told, what stays there is not told again
 SELECT pg_temp.customer('Zero') IS NOT NULL;
 INSERT INTO platform.subscriptions VALUES (pg_temp.org('Zero'), 'trialing');
 SELECT alerts_raised FROM platform.calculate_health_scores(pg_temp.org('Zero'));
@@ -170,7 +170,7 @@ INSERT INTO platform.calls VALUES (pg_temp.org('Few'), now() - interval '20 days
 SELECT alerts_raised FROM platform.calculate_health_scores(pg_temp.org('Few'));
 SELECT * FROM pg_temp.raised('Few');
 
--- the history: a row for a day on which the score changed
+-- FAULT of old: every calculation added to the history. A row for a day on which the score changed
 SELECT count(*), count(DISTINCT calculated_on) AS days FROM platform.customer_health_history WHERE organization_id = pg_temp.org('Acme');
 UPDATE platform.customer_health_history SET calculated_on = calculated_on - 1, score = 99 WHERE organization_id = pg_temp.org('Acme');
 SELECT written FROM platform.calculate_health_scores(pg_temp.org('Acme'));
@@ -191,7 +191,7 @@ UPDATE platform.organizations SET deleted_at = now() WHERE id = pg_temp.org('Zer
 SELECT scored, alerts_resolved FROM platform.calculate_health_scores(pg_temp.org('Silent'));
 SELECT scored, alerts_resolved FROM platform.calculate_health_scores(pg_temp.org('Zero'));
 SELECT scored FROM platform.calculate_health_scores('00000000-0000-0000-0000-000000000000');
--- all customers, more than a thousand
+-- FAULT of old: the first thousand only. All customers
 SELECT scored AS before FROM platform.calculate_health_scores() \gset
 SELECT count(pg_temp.customer('many ' || i)) FROM generate_series(1, 1200) i;
 SELECT scored - :before AS scored, written FROM platform.calculate_health_scores();

@@ -137,7 +137,7 @@ SELECT route, keyword, auto_reply FROM platform.receive_sms('3125550113', :share
 SELECT route, keyword FROM platform.receive_sms('3125550105', :shared, 'HELP', 'K7');
 -- FAULT of old: remove and exchange were taken for another time
 SELECT keyword, auto_reply FROM platform.receive_sms('3125550114', :own, 'Please remove the old unit', 'K8');
--- cancel my appointment does not end the messages
+-- FAULT of old: cancel my appointment ended the messages
 SELECT keyword FROM platform.receive_sms('3125550114', :own, 'cancel my appointment', 'K9');
 SELECT allowed, reason FROM platform.may_send_sms(:c, '3125550114', 'auto_eta');
 -- pictures only; nothing at all

@@ -101,7 +101,7 @@ SELECT platform.render_sms_template(:a, 'help', '[]'); ROLLBACK TO s;
 SET ROLE platform_test_member;
 SELECT platform.set_sms_template(:a, 'post_call', 'Mine'); ROLLBACK TO s;
 
--- for later: rows, which a restart does not lose; one a call
+-- FAULT of old: delays were in a process's memory. For later: rows, which a restart does not lose; one a call
 SELECT platform.schedule_sms(:a, 'post_call', '(312) 555-0611', call_id => :call) AS post_call \gset
 SELECT platform.schedule_sms(:a, 'post_call', '3125550611', call_id => :call) = :'post_call' AS same;
 SELECT platform.schedule_sms(:a, 'review_request', '3125550611', variables => '{"customer_name": "Eve"}', call_id => :call) AS review \gset

@@ -68,7 +68,7 @@ SELECT platform.log_latency(:org, '/fast', 'GET', 5) AS slow, platform.log_laten
 SELECT * FROM platform.latency_percentiles ORDER BY endpoint, method;
 SELECT sum(requests) AS requests, max(p99_ms) AS p99_ms, bool_and(hour = date_trunc('hour', hour)) AS hours FROM platform.latency_hourly WHERE endpoint = '/calls' AND method = 'GET';
 
--- the black box: once an event, for good
+-- FAULT of old: administrators changed the black box. Once an event, for good
 SELECT platform.log_black_box(:org, 'evt_1', 'password_change', :ann, '{"by": "self"}', '203.0.113.9', 'curl'), platform.log_black_box(:other, 'evt_1', 'role_changed') AS again;
 SELECT platform.log_black_box(NULL, 'evt_2', 'data_export', meta_data => NULL) AS own;
 SELECT organization_id, event_id, action_type, user_id, ip_address, user_agent, meta_data FROM platform.black_box_logs WHERE event_id LIKE 'evt\__' ORDER BY event_id;
@@ -98,7 +98,7 @@ SELECT run_count, last_run_by, running_until > last_run_at AS leased FROM platfo
 UPDATE platform.scheduled_job_runs SET running_until = now() - interval '1 second' WHERE job_name = 'nightly';
 SELECT platform.start_job('nightly') AS taken_over;
 
--- who called: only what trusted proxies wrote counts
+-- FAULT of old: the first address of X-Forwarded-For was believed. Only what trusted proxies wrote counts
 SELECT platform.client_ip('10.0.0.1', '1.2.3.4, 203.0.113.9', '{10.0.0.0/8}') AS behind_one,
 	platform.client_ip('198.51.100.7', '1.2.3.4', '{10.0.0.0/8}') AS forged,
 	platform.client_ip('10.0.0.1', '1.2.3.4', '{}') AS no_proxy, platform.client_ip('10.0.0.1', '1.2.3.4') AS default_none,
@@ -109,7 +109,7 @@ SELECT platform.client_ip('::1', '203.0.113.9:4711', '{::1}') AS with_port, plat
 	platform.client_ip('::1', '2001:db8::7', '{::1}') AS v6, platform.client_ip(NULL, '1.2.3.4', '{}') AS nobody, platform.client_ip('::1', NULL, '{::1}') AS none,
 	platform.client_ip('::1', '1.2.3.4/8', '{::1}') AS network;
 
--- bad input
+-- FAULT of old: most writes ignored that they had failed. What is not recorded is an error
 SELECT platform.log_error(:org, NULL);
 ROLLBACK TO e;
 SELECT platform.log_error(:org, 'x', severity => 'fatal');
@@ -148,7 +148,7 @@ ROLLBACK TO e;
 SELECT platform.finish_job('x', 'maybe');
 ROLLBACK TO e;
 
--- members: their own prompts, the address of a client, nothing else, and nobody makes himself admin
+-- FAULT of old: any user posted to the black box. Members: their own prompts, the address of a client, nothing else, and nobody makes himself admin
 SELECT platform.show_upgrade_prompt(:org, :ann, 'x') AS prompt, platform.show_upgrade_prompt(:org, :bob, 'x') AS bobs \gset
 SAVEPOINT e;
 SELECT platform.set_context(:org, :ann);

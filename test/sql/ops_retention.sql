@@ -54,7 +54,7 @@ SELECT pg_temp.shown(partition_name) FROM platform.create_log_partitions(4) WHER
 SELECT platform.log_latency(:org, '/here', 'GET', 1);
 ROLLBACK TO e;
 
--- partitions whose time is over are dropped, rows of the default one deleted, a batch a call
+-- FAULT of old: hardly anything ever left. Partitions whose time is over are dropped, rows of the default one deleted, a batch a call
 \set ECHO none
 SELECT format('CREATE TABLE platform.%I PARTITION OF platform.latency_logs FOR VALUES FROM (%L) TO (%L)', pg_temp.month_name('latency_logs', -i), pg_temp.month(-i), pg_temp.month(1 - i)) FROM generate_series(1, 3) i \gexec
 \set ECHO all
@@ -74,7 +74,7 @@ SAVEPOINT e;
 DELETE FROM platform.audit_logs WHERE action LIKE 'old%';
 ROLLBACK TO e;
 \set VERBOSITY default
--- personal data goes before the row does
+-- FAULT of old: personal data was kept without limit. It goes before the row does
 INSERT INTO platform.error_logs (organization_id, created_at, message, fingerprint, request_body, ip_address, user_agent, context)
 SELECT :org, now() - make_interval(days => d), 'message', 'f', '{"name": "Ann"}', '203.0.113.9', 'curl', '{"kept": true}' FROM unnest('{1,31,32,91}'::int[]) d;
 SELECT policy_name, action, sum(rows) AS rows, bool_or(more) AS more FROM platform.purge_logs() WHERE policy_name LIKE '%errors%' GROUP BY 1, 2 ORDER BY 1;

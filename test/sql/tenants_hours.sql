@@ -32,6 +32,14 @@ RESET timezone;
 -- an emergency: only where it is offered
 SELECT platform.is_business_open(:org, :night, '2024-07-10 12:00+02', true) AS offered, platform.is_business_open(:org, :night, '2024-07-10 12:00+02', false) AS none, platform.is_business_open(:org, :day, '2024-07-07 12:00-05', true) AS not_offered;
 SELECT platform.is_business_open(:org, :day) IS NOT NULL AS now;
+-- of the organization: one of its businesses, each in its own zone (Monday 8 in Chicago, Sunday 2 to 4 in Berlin)
+SELECT at, platform.is_open(:org, at::timestamptz) AS open, platform.is_open(:org, at::timestamptz, true) AS emergency
+FROM unnest('{2024-07-01 07:59-05,2024-07-01 08:00-05,2024-07-07 03:00+02,2024-07-07 05:00+02}'::text[]) AS at;
+SELECT platform.is_open(:org) IS NOT NULL AS now;
+SELECT platform.is_open(:other);
+SELECT platform.is_open(NULL);
+SELECT platform.is_open(:org, NULL);
+SELECT platform.is_open(:org, now(), NULL);
 -- refused
 SELECT platform.is_business_open(:org, '50000000-0000-4000-8000-00000000dead');
 SELECT platform.is_business_open(NULL, :day);
@@ -61,6 +69,7 @@ SELECT platform.set_context(:org::uuid, :night, 'agent');
 SET LOCAL ROLE platform_test_member;
 SELECT platform.is_business_open(:org, :day, '2024-07-01 12:00-05');
 SELECT platform.is_business_open(:other, :day, '2024-07-01 12:00-05');
+SELECT platform.is_open(:other, '2024-07-01 12:00-05');
 RESET ROLE;
 SELECT platform.set_context(NULL);
 SET LOCAL ROLE platform_test_member;
