@@ -6,6 +6,7 @@
  *	describe.c	which events a request has: their types, keys and numbers
  *	ingest.c	ingest_webhook()
  *	store.c		what is written of a request: key, bytes, events
+ *	queue.c		rows while they are processed: what becomes of them
  *	claim.c		events for workers: claims, leases, completions
  *	process.c	handlers, and processing by them
  *	replay.c	once more: by hand, and when a number is assigned
@@ -20,6 +21,7 @@
 #include "core/crypto.h"
 #include "core/module.h"
 #include "core/phone.h"
+#include "core/row.h"
 #include "core/signature.h"
 
 #define INBOX_HASH_SIZE		32
@@ -108,6 +110,18 @@ extern bool platform_inbox_keep_refused(const InboxArrival *arrival, const pg_uu
 
 /* ---- processing ---- */
 
+#define INBOX_UNKNOWN_NUMBER "unknown_number"
+
+/* What a worker is given beside, and no handler. */
+typedef enum InboxExtra
+{
+	INBOX_USER,
+	INBOX_RECEIVED_AT,
+	INBOX_HEADERS,
+	INBOX_BODY,
+	INBOX_EXTRAS
+} InboxExtra;
+
 /* An event that is being processed, under its row's lock. */
 typedef struct InboxRow
 {
@@ -122,13 +136,20 @@ typedef struct InboxRow
 	bool		may_be_noted;	/* in unknown_phone */
 	Datum		payload;
 	bool		no_payload;
+	Datum		extras[INBOX_EXTRAS];
+	bool		no_extras[INBOX_EXTRAS];
 } InboxRow;
+
+extern void platform_inbox_queue_init(void);
+
+/* Opens the queue for writing rows; platform_row_close() in the same (sub)transaction. */
+extern void platform_inbox_queue_open(PlatformRow *queue);
 
 /*
  * What may be processed now, at most count, locked; of one source unless it is
- * NULL. Within platform_query_begin(); rows live until its end.
+ * NULL. Within platform_query_begin().
  */
-extern InboxRow *platform_inbox_pick(const char *source, int count, int *found);
+extern InboxRow *platform_inbox_pick(const char *source, int count, bool with_request, int *found);
 
 typedef enum InboxAside
 {
@@ -141,15 +162,30 @@ typedef enum InboxAside
  * Puts aside what must not be processed: events of organizations that are switched
  * off wait, those that have used up their attempts are dead.
  */
-extern InboxAside platform_inbox_put_aside(const InboxRow *row);
+extern InboxAside platform_inbox_put_aside(PlatformRow *queue, const InboxRow *row);
+
+/* It is the worker's until then, by a new lease; false when it is gone. */
+extern bool platform_inbox_claim(PlatformRow *queue, const InboxRow *row, const char *worker,
+								 TimestampTz until, pg_uuid_t *lease);
+
+/*
+ * Locks the event with row->id and ->organization and fills in the rest, if it is still
+ * the lease's, and who claimed it.
+ */
+extern bool platform_inbox_lock_lease(PlatformRow *queue, InboxRow *row, const pg_uuid_t *lease,
+									  char **worker);
+
+/* The lease of the event just locked ends then. */
+extern void platform_inbox_extend(PlatformRow *queue, TimestampTz until);
 
 /*
  * What came of an event after this many attempts: success, skipped or any word:
  * processed; failed: tried again after retry microseconds (-1: as usual), or dead;
  * dead; unknown_number: tried again as well, then it waits. Returns the status.
  */
-extern const char *platform_inbox_finish(const InboxRow *row, int attempts, const char *result,
-										 const char *error, int64 retry, const char *by);
+extern const char *platform_inbox_finish(PlatformRow *queue, const InboxRow *row, int attempts,
+										 const char *result, const char *error, int64 retry,
+										 const char *by);
 
 /* 22023 unless it is a result: 1 to 63 characters. */
 extern char *platform_inbox_result(const text *result, const char *name);

@@ -61,6 +61,7 @@ void
 platform_inbox_init(void)
 {
 	platform_inbox_store_init();
+	platform_inbox_queue_init();
 	DefineCustomIntVariable("platform.inbox_duplicate_window",
 							"How long the same content is the same event, where the provider gives no id.",
 							NULL, &duplicate_window, DEFAULT_WINDOW, 0, 30 * SECS_PER_DAY,

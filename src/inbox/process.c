@@ -28,6 +28,7 @@
 #include "core/error.h"
 #include "core/identity.h"
 #include "core/query.h"
+#include "core/result.h"
 #include "core/try.h"
 #include "inbox/inbox.h"
 
@@ -293,10 +294,10 @@ count_status(Counts *counts, const char *status, const char *result)
 }
 
 static void
-process_row(List *handlers, const InboxRow *row, Counts *counts)
+process_row(PlatformRow *queue, List *handlers, const InboxRow *row, Counts *counts)
 {
 	HandlerCall call = {.handler = find_handler(handlers, row), .row = row};
-	InboxAside	aside = platform_inbox_put_aside(row);
+	InboxAside	aside = platform_inbox_put_aside(queue, row);
 	ErrorData  *error;
 	const char *status;
 
@@ -306,7 +307,7 @@ process_row(List *handlers, const InboxRow *row, Counts *counts)
 		counts->dead++;
 	else if (call.handler == NULL)
 	{
-		(void) platform_inbox_finish(row, row->attempts, "skipped", NULL, -1, "system");
+		(void) platform_inbox_finish(queue, row, row->attempts, "skipped", NULL, -1, "system");
 		counts->skipped++;
 	}
 	else
@@ -316,27 +317,27 @@ process_row(List *handlers, const InboxRow *row, Counts *counts)
 		{
 			/* a plan that was made in it is gone */
 			call.handler->plan = NULL;
-			status = platform_inbox_finish(row, row->attempts + 1, "failed",
+			status = platform_inbox_finish(queue, row, row->attempts + 1, "failed",
 										   psprintf("%s: %s", unpack_sql_state(error->sqlerrcode), error->message),
 										   -1, NULL);
 			count_status(counts, status, "failed");
 			FreeErrorData(error);
 			return;
 		}
-		status = platform_inbox_finish(row, row->attempts + 1, call.result, NULL, -1, "system");
+		status = platform_inbox_finish(queue, row, row->attempts + 1, call.result, NULL, -1, "system");
 		count_status(counts, status, call.result);
 	}
 }
 
 /* Up to count events of a source; returns how many there were. */
 static int
-process_source(List *handlers, const char *source, int count, Counts *counts)
+process_source(PlatformRow *queue, List *handlers, const char *source, int count, Counts *counts)
 {
 	int			found;
-	InboxRow   *rows = platform_inbox_pick(source, count, &found);
+	InboxRow   *rows = platform_inbox_pick(source, count, false, &found);
 
 	for (int i = 0; i < found; i++)
-		process_row(handlers, &rows[i], counts);
+		process_row(queue, handlers, &rows[i], counts);
 	return found;
 }
 
@@ -363,32 +364,32 @@ platform_process_inbound(PG_FUNCTION_ARGS)
 	int			left;
 	int			share;
 	bool		more = true;
-	TupleDesc	descriptor;
+	PlatformRow queue;
 	Datum		values[6];
 	bool		nulls[6] = {false};
 
 	platform_require_module(&platform_inbox_module);
 	platform_require_operator("process webhooks");
 	left = platform_inbox_count(fcinfo, 0, "batch", BATCH_MAX);
-	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
 
 	platform_query_begin();
 	handlers = load_handlers();
 	sources = sources_of(handlers, PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	share = sources == NIL ? 0 : Max(left / list_length(sources), 1);
+	platform_inbox_queue_open(&queue);
 	while (left > 0 && more)
 	{
 		more = false;
 		foreach(cell, sources)
 		{
 			int			asked = Min(share, left);
-			int			found = asked == 0 ? 0 : process_source(handlers, lfirst(cell), asked, &counts);
+			int			found = asked == 0 ? 0 : process_source(&queue, handlers, lfirst(cell), asked, &counts);
 
 			left -= found;
 			more = more || (asked > 0 && found == asked);
 		}
 	}
+	platform_row_close(&queue);
 	platform_query_end();
 
 	values[0] = Int64GetDatum(counts.processed);
@@ -397,5 +398,5 @@ platform_process_inbound(PG_FUNCTION_ARGS)
 	values[3] = Int64GetDatum(counts.dead);
 	values[4] = Int64GetDatum(counts.unknown);
 	values[5] = Int64GetDatum(counts.held);
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
+	return platform_return_row(fcinfo, values, nulls);
 }
