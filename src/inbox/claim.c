@@ -68,25 +68,29 @@ platform_inbox_result(const text *result, const char *name)
 	" q.raw_payload"
 
 #define DUE \
-	" FROM platform.webhook_queue q WHERE q.due_at OPERATOR(pg_catalog.<=) $1"
-#define DUE_OF_SOURCE \
-	DUE " AND q.source OPERATOR(pg_catalog.=) $3"
-#define LOCKED \
-	" ORDER BY q.due_at LIMIT $2 FOR UPDATE SKIP LOCKED"
+	" FROM platform.webhook_queue q WHERE q.due_at OPERATOR(pg_catalog.<=) $1" \
+	" AND q.source OPERATOR(pg_catalog.=) $3 ORDER BY q.due_at LIMIT $2 FOR UPDATE SKIP LOCKED"
 
-/* With what a worker is given beside. */
-#define WITH_REQUESTS(due) \
-	"WITH p AS MATERIALIZED (SELECT " ROW_COLUMNS ", q.user_id, q.received_at, q.request_id," \
-	" q.created_at, q.due_at" due LOCKED ")" \
-	" SELECT p.id, p.organization_id, p.source, p.event_type, p.phone_number, p.was_claimed," \
-	" p.attempts, p.max_attempts, p.may_be_noted, p.raw_payload, p.user_id, p.received_at," \
-	" r.headers, r.body FROM p LEFT JOIN platform.webhook_requests r" \
-	" ON r.id OPERATOR(pg_catalog.=) p.request_id" \
-	" AND r.organization_id OPERATOR(pg_catalog.=) p.organization_id" \
-	" AND r.created_at OPERATOR(pg_catalog.=) p.created_at ORDER BY p.due_at"
+List *
+platform_inbox_sources(void)
+{
+	static PlatformQuery list =
+		PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
+					   "WITH RECURSIVE s AS ((SELECT q.source FROM platform.webhook_queue q"
+					   " WHERE q.due_at IS NOT NULL ORDER BY q.source LIMIT 1)"
+					   " UNION ALL SELECT (SELECT q.source FROM platform.webhook_queue q WHERE q.due_at IS NOT NULL"
+					   " AND q.source OPERATOR(pg_catalog.>) s.source ORDER BY q.source LIMIT 1)"
+					   " FROM s WHERE s.source IS NOT NULL) SELECT source FROM s WHERE source IS NOT NULL");
+	uint64		count = platform_query_run(&list, NULL, NULL);
+	List	   *sources = NIL;
+
+	for (uint64 i = 0; i < count; i++)
+		sources = lappend(sources, platform_row_cstring(i, 1));
+	return sources;
+}
 
 static void
-read_row(uint64 i, InboxRow *row, bool with_request)
+read_row(uint64 i, InboxRow *row)
 {
 	row->id = platform_row_uuid(i, 1);
 	row->organization = platform_row_uuid(i, 2);
@@ -97,38 +101,59 @@ read_row(uint64 i, InboxRow *row, bool with_request)
 	row->attempts = platform_row_int32(i, 7);
 	row->max_attempts = platform_row_int32(i, 8);
 	row->may_be_noted = platform_row_bool(i, 9);
-	row->payload = platform_row_datum_copy(i, 10, &row->no_payload);
-	for (int k = 0; with_request && k < INBOX_EXTRAS; k++)
-		row->extras[k] = platform_row_datum_copy(i, 11 + k, &row->no_extras[k]);
+	row->payload = platform_row_datum(i, 10, &row->no_payload);
+}
+
+/* What a worker is given beside, and no handler. */
+static void
+read_extras(uint64 i, InboxRow *row)
+{
+	for (int k = 0; k < INBOX_EXTRAS; k++)
+		row->extras[k] = platform_row_datum(i, 11 + k, &row->no_extras[k]);
+}
+
+static int
+compare_due(const void *a, const void *b)
+{
+	TimestampTz first = DatumGetTimestampTz(((const InboxRow *) a)->extras[INBOX_DUE_AT]);
+	TimestampTz second = DatumGetTimestampTz(((const InboxRow *) b)->extras[INBOX_DUE_AT]);
+
+	return first < second ? -1 : first > second;
 }
 
 InboxRow *
-platform_inbox_pick(const char *source, int count, bool with_request, int *found)
+platform_inbox_pick(const char *source, int count, bool with_extras, int *found)
 {
-	static PlatformQuery picks[2][2] = {
-		{
-			PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST, "SELECT " ROW_COLUMNS DUE LOCKED,
-						   TIMESTAMPTZOID, INT8OID),
-			PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST, "SELECT " ROW_COLUMNS DUE_OF_SOURCE LOCKED,
-						   TIMESTAMPTZOID, INT8OID, TEXTOID),
-		}, {
-			PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED, WITH_REQUESTS(DUE),
-						   TIMESTAMPTZOID, INT8OID),
-			PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED, WITH_REQUESTS(DUE_OF_SOURCE),
-						   TIMESTAMPTZOID, INT8OID, TEXTOID),
-		}
-	};
+	static PlatformQuery pick =
+		PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST, "SELECT " ROW_COLUMNS DUE,
+					   TIMESTAMPTZOID, INT8OID, TEXTOID);
+	static PlatformQuery pick_extras =
+		PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
+					   "WITH p AS MATERIALIZED (SELECT " ROW_COLUMNS ", q.user_id, q.received_at,"
+					   " q.request_id, q.created_at, q.due_at" DUE ")"
+					   " SELECT p.id, p.organization_id, p.source, p.event_type, p.phone_number, p.was_claimed,"
+					   " p.attempts, p.max_attempts, p.may_be_noted, p.raw_payload, p.due_at, p.user_id,"
+					   " p.received_at, r.headers, r.body FROM p LEFT JOIN platform.webhook_requests r"
+					   " ON r.id OPERATOR(pg_catalog.=) p.request_id"
+					   " AND r.organization_id OPERATOR(pg_catalog.=) p.organization_id"
+					   " AND r.created_at OPERATOR(pg_catalog.=) p.created_at",
+					   TIMESTAMPTZOID, INT8OID, TEXTOID);
 	Datum		values[3];
 	InboxRow   *rows;
 
 	values[0] = TimestampTzGetDatum(GetCurrentTimestamp());
 	values[1] = Int64GetDatum(count);
-	if (source != NULL)
-		values[2] = CStringGetTextDatum(source);
-	*found = (int) platform_query_run(&picks[with_request][source != NULL], values, NULL);
+	values[2] = CStringGetTextDatum(source);
+	*found = (int) platform_query_run(with_extras ? &pick_extras : &pick, values, NULL);
 	rows = palloc(Max(*found, 1) * sizeof(InboxRow));
 	for (int i = 0; i < *found; i++)
-		read_row(i, &rows[i], with_request);
+	{
+		read_row(i, &rows[i]);
+		if (with_extras)
+			read_extras(i, &rows[i]);
+	}
+	if (with_extras)
+		qsort(rows, *found, sizeof(InboxRow), compare_due);
 	return rows;
 }
 
@@ -166,6 +191,39 @@ claim_row(FunctionCallInfo fcinfo, PlatformRow *queue, const InboxRow *row, cons
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
+/* A claim that goes on. */
+typedef struct Claim
+{
+	FunctionCallInfo fcinfo;
+	PlatformRow queue;
+	const char *worker;
+	int64		lease;
+	MemoryContext row_memory;
+	int			wanted;
+} Claim;
+
+/* Up to count events of a source; true when there may be more. */
+static bool
+claim_source(Claim *claim, const char *source, int count)
+{
+	int			found;
+	InboxRow   *rows = platform_inbox_pick(source, count, true, &found);
+	MemoryContext old = MemoryContextSwitchTo(claim->row_memory);
+
+	for (int i = 0; i < found; i++)
+	{
+		if (platform_inbox_put_aside(&claim->queue, &rows[i]) == INBOX_OPEN)
+		{
+			claim_row(claim->fcinfo, &claim->queue, &rows[i], claim->worker,
+					  GetCurrentTimestamp() + claim->lease);
+			claim->wanted--;
+		}
+		MemoryContextReset(claim->row_memory);
+	}
+	MemoryContextSwitchTo(old);
+	return found == count;
+}
+
 /*
  * platform.claim_inbound(worker text, batch integer DEFAULT 10, lease interval DEFAULT '1 minute',
  *		only_source text DEFAULT NULL)
@@ -175,18 +233,17 @@ claim_row(FunctionCallInfo fcinfo, PlatformRow *queue, const InboxRow *row, cons
  *
  * Up to batch (1 to 1000) events that are due, the longest due first, for a worker to
  * process and complete_inbound() before the lease (up to a day) ends; of one source or all
- * (NULL). headers and body are those of the request, of which the event may be a part.
+ * (NULL), of which each gets its share. headers and body are those of the request, of which the event may be a part.
  * Events of organizations whose feature webhooks is off wait. Operators only: 42501.
  * Errors: 22004; 22023; 25006.
  */
 Datum
 platform_claim_inbound(PG_FUNCTION_ARGS)
 {
+	Claim		claim = {.fcinfo = fcinfo};
 	char	   *worker;
-	char	   *source;
-	int			wanted;
-	int64		lease;
-	PlatformRow queue;
+	List	   *sources;
+	bool		more = true;
 
 	platform_require_module(&platform_inbox_module);
 	platform_require_operator("claim webhooks");
@@ -196,29 +253,28 @@ platform_claim_inbound(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("worker must have 1 to %d bytes", WORKER_MAX)));
-	wanted = platform_inbox_count(fcinfo, 1, "batch", CLAIM_MAX);
-	lease = platform_require_interval(fcinfo, 2, "lease", false, LEASE_DAYS_MAX);
-	source = PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3));
+	claim.worker = worker;
+	claim.wanted = platform_inbox_count(fcinfo, 1, "batch", CLAIM_MAX);
+	claim.lease = platform_require_interval(fcinfo, 2, "lease", false, LEASE_DAYS_MAX);
+	claim.row_memory = AllocSetContextCreate(CurrentMemoryContext, "platform inbox claim",
+											 ALLOCSET_DEFAULT_SIZES);
 
 	InitMaterializedSRF(fcinfo, 0);
 	platform_query_begin();
-	platform_inbox_queue_open(&queue);
-	for (int round = 0; wanted > 0 && round < 10; round++)
+	platform_inbox_queue_open(&claim.queue);
+	sources = PG_ARGISNULL(3) ? platform_inbox_sources() :
+		list_make1(text_to_cstring(PG_GETARG_TEXT_PP(3)));
+	while (claim.wanted > 0 && more)
 	{
-		int			asked = wanted;
-		int			found;
-		InboxRow   *rows = platform_inbox_pick(source, asked, true, &found);
+		int			share = Max(claim.wanted / Max(list_length(sources), 1), 1);
+		ListCell   *cell;
 
-		for (int i = 0; i < found; i++)
-			if (platform_inbox_put_aside(&queue, &rows[i]) == INBOX_OPEN)
-			{
-				claim_row(fcinfo, &queue, &rows[i], worker, GetCurrentTimestamp() + lease);
-				wanted--;
-			}
-		if (found < asked)
-			break;
+		more = false;
+		foreach(cell, sources)
+			if (claim.wanted > 0)
+				more = claim_source(&claim, lfirst(cell), Min(share, claim.wanted)) || more;
 	}
-	platform_row_close(&queue);
+	platform_row_close(&claim.queue);
 	platform_query_end();
 	return (Datum) 0;
 }

@@ -115,6 +115,7 @@ extern bool platform_inbox_keep_refused(const InboxArrival *arrival, const pg_uu
 /* What a worker is given beside, and no handler. */
 typedef enum InboxExtra
 {
+	INBOX_DUE_AT,
 	INBOX_USER,
 	INBOX_RECEIVED_AT,
 	INBOX_HEADERS,
@@ -122,7 +123,10 @@ typedef enum InboxExtra
 	INBOX_EXTRAS
 } InboxExtra;
 
-/* An event that is being processed, under its row's lock. */
+/*
+ * An event that is being processed, under its row's lock. What it holds lives until
+ * platform_query_end().
+ */
 typedef struct InboxRow
 {
 	pg_uuid_t	id;
@@ -145,11 +149,14 @@ extern void platform_inbox_queue_init(void);
 /* Opens the queue for writing rows; platform_row_close() in the same (sub)transaction. */
 extern void platform_inbox_queue_open(PlatformRow *queue);
 
+/* The sources that have something to process, now or later. */
+extern List *platform_inbox_sources(void);
+
 /*
- * What may be processed now, at most count, locked; of one source unless it is
- * NULL. Within platform_query_begin().
+ * What of a source may be processed now, at most count, locked, the longest due first.
+ * Within platform_query_begin().
  */
-extern InboxRow *platform_inbox_pick(const char *source, int count, bool with_request, int *found);
+extern InboxRow *platform_inbox_pick(const char *source, int count, bool with_extras, int *found);
 
 typedef enum InboxAside
 {

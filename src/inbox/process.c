@@ -335,9 +335,17 @@ process_source(PlatformRow *queue, List *handlers, const char *source, int count
 {
 	int			found;
 	InboxRow   *rows = platform_inbox_pick(source, count, false, &found);
+	MemoryContext row_memory = AllocSetContextCreate(CurrentMemoryContext, "platform inbox processing",
+													 ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(row_memory);
 
 	for (int i = 0; i < found; i++)
+	{
 		process_row(queue, handlers, &rows[i], counts);
+		MemoryContextReset(row_memory);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(row_memory);
 	return found;
 }
 

@@ -71,8 +71,6 @@ CREATE TABLE IF NOT EXISTS platform.webhook_queue (
 	CONSTRAINT webhook_queue_result_check CHECK (length(result) BETWEEN 1 AND 63),
 	CONSTRAINT webhook_queue_replays_check CHECK (replays >= 0)
 ) WITH (fillfactor = 70);
-CREATE INDEX IF NOT EXISTS webhook_queue_due_at_idx
-	ON platform.webhook_queue (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS webhook_queue_source_due_at_idx
 	ON platform.webhook_queue (source, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS webhook_queue_organization_id_received_at_idx
