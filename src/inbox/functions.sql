@@ -63,7 +63,7 @@ RETURNS TABLE (id uuid, organization_id uuid, lease_id uuid, attempt integer, so
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE ROWS 10
 AS 'MODULE_PATHNAME', 'platform_claim_inbound';
 COMMENT ON FUNCTION platform.claim_inbound(text, integer, interval, text) IS
-	'Up to batch (1 to 1000) events that are due, for a worker to complete before the lease (up to a day) ends. Where the feature webhooks is off they wait. Operators only. Errors: 42501; 22004; 22023; 25006.';
+	'Up to batch (1 to 1000) events that are due, of each source its share, for a worker to complete before the lease (up to a day) ends. Where the feature webhooks is off they wait. Operators only. Errors: 42501; 22004; 22023; 25006.';
 
 CREATE OR REPLACE FUNCTION platform.extend_inbound_lease(organization_id uuid, webhook_id uuid, lease_id uuid,
 	lease interval DEFAULT '1 minute') RETURNS boolean
@@ -85,7 +85,7 @@ CREATE OR REPLACE FUNCTION platform.register_inbound_handler(source text, event_
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_register_inbound_handler';
 COMMENT ON FUNCTION platform.register_inbound_handler(text, text, text) IS
-	'process_inbound() calls schema.function(organization_id uuid, webhook_id uuid, event_type text, payload jsonb), which returns text or void, for events of the type, or of all others of the source (*). Replaces an earlier one; returns its name. Operators only. Errors: 42501; 22004; 22023 no such function; 25006.';
+	'process_inbound() calls schema.function(organization_id uuid, webhook_id uuid, event_type text, payload jsonb), which returns text or void, for events of the type, or of all others of the source (*). It runs as its owner. Replaces an earlier one; returns its name. Operators with the rights of that owner. Errors: 42501; 22004; 22023 no such function; 25006.';
 
 CREATE OR REPLACE FUNCTION platform.unregister_inbound_handler(source text, event_type text) RETURNS boolean
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
@@ -98,7 +98,7 @@ CREATE OR REPLACE FUNCTION platform.process_inbound(batch integer DEFAULT 100, o
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'platform_process_inbound';
 COMMENT ON FUNCTION platform.process_inbound(integer, text) IS
-	'Calls the handlers of up to batch (1 to 1000) events that are due, as the owner of the tables and in this transaction: their effects happen once. One that fails is undone, and tried again later. Operators only. Errors: 42501; 22004; 22023; 25006; a cancellation undoes the call.';
+	'Calls the handlers of up to batch (1 to 1000) events that are due, as their owners and in this transaction: their effects happen once. One that fails is undone, and tried again later. Operators only. Errors: 42501; 22004; 22023; 25006; a cancellation undoes the call.';
 
 -- inbox: again
 

@@ -8,7 +8,8 @@
  *	store.c		what is written of a request: key, bytes, events
  *	queue.c		rows while they are processed: what becomes of them
  *	claim.c		events for workers: claims, leases, completions
- *	process.c	handlers, and processing by them
+ *	handlers.c	functions that process events
+ *	process.c	processing by them
  *	replay.c	once more: by hand, and when a number is assigned
  *	purge.c		what is deleted when its time is over
  */
@@ -193,6 +194,36 @@ extern void platform_inbox_extend(PlatformRow *queue, TimestampTz until);
 extern const char *platform_inbox_finish(PlatformRow *queue, const InboxRow *row, int attempts,
 										 const char *result, const char *error, int64 retry,
 										 const char *by);
+
+/* ---- handlers ---- */
+
+#define INBOX_ANY_TYPE "*"
+
+typedef struct InboxHandler
+{
+	char	   *source;
+	char	   *event_type;
+	char	   *function;		/* schema.function, quoted */
+
+	/* found with the first event */
+	Oid			owner;			/* InvalidOid: not yet */
+	bool		returns_text;
+	char	   *path;
+	FmgrInfo	call;
+} InboxHandler;
+
+typedef struct InboxHandlerCall
+{
+	InboxHandler *handler;
+	const InboxRow *row;
+	const char *result;			/* what it answered */
+} InboxHandlerCall;
+
+/* All of them, in the order of their sources. Within platform_query_begin(). */
+extern List *platform_inbox_handlers(void);
+
+/* A PlatformTryBody: a change of user or settings is undone with its subtransaction. */
+extern void platform_inbox_call(void *arg);
 
 /* 22023 unless it is a result: 1 to 63 characters. */
 extern char *platform_inbox_result(const text *result, const char *name);

@@ -134,7 +134,7 @@ CREATE TABLE IF NOT EXISTS platform.webhook_handlers (
 	CONSTRAINT webhook_handlers_handler_check CHECK (length(handler) BETWEEN 1 AND 255)
 );
 COMMENT ON TABLE platform.webhook_handlers IS
-	'Which function process_inbound() calls for which events. It runs as the owner of the tables.';
+	'Which function process_inbound() calls for which events. It runs as its owner.';
 COMMENT ON COLUMN platform.webhook_handlers.event_type IS
 	'One type; * for those of the source that no other row names.';
 COMMENT ON COLUMN platform.webhook_handlers.handler IS

@@ -92,6 +92,27 @@ SELECT * FROM platform.process_inbound();
 SELECT * FROM queue WHERE key = 'id:9' OR key IS NULL AND status = 'received';
 SELECT platform.register_inbound_handler('stripe', '*', 'inbox_app.handle');
 
+-- who may register: an operator that has the rights of the function's owner. As that owner it runs, with its schema alone on the path, whoever processes
+CREATE ROLE platform_test_bypass NOLOGIN BYPASSRLS;
+GRANT USAGE ON SCHEMA platform, inbox_app TO platform_test_bypass;
+GRANT EXECUTE ON FUNCTION platform.register_inbound_handler(text, text, text), platform.process_inbound(integer, text) TO platform_test_bypass;
+CREATE FUNCTION inbox_app.who(uuid, uuid, text, jsonb) RETURNS text LANGUAGE sql AS $$ SELECT concat_ws(' ', current_user, current_setting('search_path')) $$;
+ALTER FUNCTION inbox_app.who(uuid, uuid, text, jsonb) OWNER TO platform_test_bypass;
+CREATE FUNCTION inbox_app.set_path(uuid, uuid, text, jsonb) RETURNS text LANGUAGE sql SET search_path = public AS $$ SELECT current_setting('search_path') $$;
+SELECT platform.register_inbound_handler('stripe', 'path', 'inbox_app.set_path');
+SET LOCAL ROLE platform_test_bypass;
+SELECT platform.register_inbound_handler('stripe', 'who', 'inbox_app.handle');
+SELECT platform.register_inbound_handler('stripe', 'who', 'inbox_app.who');
+RESET ROLE;
+SELECT pg_temp.come('{"id": "who", "type": "who"}'), pg_temp.come('{"id": "path", "type": "path"}'), pg_temp.come('{"id": "owner", "type": "a"}');
+SET LOCAL ROLE platform_test_bypass;
+SET LOCAL search_path = evil, public;
+SELECT * FROM platform.process_inbound(only_source => 'stripe');
+SELECT current_user, current_setting('search_path');
+RESET ROLE;
+RESET search_path;
+SELECT key, status, replace(result, session_user, 'the owner') AS result FROM queue WHERE key IN ('id:who', 'id:path', 'id:owner');
+
 -- workers: claims, and what became of them
 SELECT pg_temp.come('{"id": "20", "type": "w"}');
 SELECT * FROM platform.claim_inbound('w1', only_source => 'stripe') \gset first_
@@ -237,5 +258,11 @@ RESET ROLE;
 SELECT platform.set_context(:other, '95200000-0000-4000-8000-0000000000b2', 'owner');
 SET LOCAL ROLE platform_test_member;
 SELECT count(*) AS events FROM platform.list_inbound();
+RESET ROLE;
+SET LOCAL ROLE platform_test_stranger;
+SELECT platform.ingest_webhook('stripe', '', '{}', '');
+SELECT platform.list_inbound();
+SELECT count(*) FROM platform.webhook_queue;
+SELECT platform.process_inbound();
 RESET ROLE;
 ROLLBACK;
