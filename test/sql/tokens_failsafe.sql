@@ -87,9 +87,9 @@ SELECT platform.expire_tokens();
 SELECT held FROM platform.user_accounts WHERE organization_id = :org AND user_id = 'ada';
 SELECT amount, status FROM platform.token_holds WHERE organization_id = :org ORDER BY amount;
 -- a lost call that lives again sets aside anew
-SELECT status, billing FROM platform.heartbeat_call_session(:'lost');
+SELECT status, billing FROM platform.heartbeat_call_session(:'lost', at => now() - interval '40 min 30 s');
 SELECT held FROM platform.token_balance(:org, 'ada');
-SELECT status, billing FROM platform.end_call_session(:'lost');
+SELECT status, billing FROM platform.end_call_session(:'lost', at => now() - interval '40 min 29 s');
 SELECT held FROM platform.token_balance(:org, 'ada');
 SELECT * FROM platform.verify_token_accounts(:org);
 SELECT * FROM total WHERE user_id = 'ada';

@@ -19,10 +19,10 @@ DECLARE
 BEGIN
 	FOR pair IN SELECT a, b FROM unnest('{text,uuid,boolean,integer,bigint,smallint,numeric,timestamptz,date,interval,bigint[],float8}'::text[]) a,
 			unnest('{text,uuid,boolean,integer,bigint,smallint,numeric,timestamptz,date,interval,bigint[],float8}'::text[]) b LOOP
-		FOREACH operator IN ARRAY '{=,<>,<,<=,>,>=,+,-,*,/,%}'::text[] LOOP
+		FOREACH operator IN ARRAY '{=,<>,<,<=,>,>=,+,-,*}'::text[] LOOP
 			EXECUTE format('CREATE FUNCTION evil.%I(%s, %s) RETURNS %s LANGUAGE sql AS $f$ SELECT CASE WHEN evil.trap(%L) THEN NULL END::%4$s $f$',
 				operator || ' ' || pair.a || ' ' || pair.b, pair.a, pair.b,
-				CASE WHEN operator IN ('+', '-', '*', '/', '%') THEN pair.a ELSE 'boolean' END, pair.a || ' ' || operator || ' ' || pair.b);
+				CASE WHEN operator IN ('+', '-', '*') THEN pair.a ELSE 'boolean' END, pair.a || ' ' || operator || ' ' || pair.b);
 			EXECUTE format('CREATE OPERATOR evil.%s (LEFTARG = %s, RIGHTARG = %s, FUNCTION = evil.%I)',
 				operator, pair.a, pair.b, operator || ' ' || pair.a || ' ' || pair.b);
 		END LOOP;
@@ -61,7 +61,7 @@ SELECT duplicate FROM platform.reserve_tokens(:org, 'ann', 5, idempotency_key =>
 SELECT hold_id AS two FROM platform.reserve_tokens(:org, 'ann', 5, '0.001 s') \gset
 SELECT captured FROM platform.capture_tokens(:org, :'one', 2);
 SELECT pg_catalog.pg_sleep(0.002);
-SELECT platform.expire_tokens();
+SELECT platform.expire_tokens() IS NOT NULL AS done;
 SELECT platform.release_tokens(:org, :'two');
 SELECT balance, held, available FROM platform.token_balance(:org, 'ann');
 SELECT platform.token_balance_at(:org, 'ann', 'infinity');
