@@ -28,6 +28,21 @@ UPDATE call_sessions SET end_time = start_time + interval '90 s' WHERE room_id =
 SELECT room_id FROM active_calls WHERE room_id LIKE 'test-%' ORDER BY room_id;
 SELECT room_id, start_time = now() - interval '90 s' AS started, credit_cost FROM call_sessions WHERE used_turn = true;
 SELECT SUM(tokens_used) AS total_tokens FROM token_usage WHERE DATE(timestamp) = CURRENT_DATE AND user_id = 'demo_user';
+SELECT user_id, tokens_remaining FROM user_accounts WHERE user_id = 'demo_user';
+SELECT * FROM call_sessions WHERE room_id = 'test-123' \gset test_
+SELECT :'test_mode' AS mode, :'test_used_turn' AS used_turn, :'test_credit_cost' AS credit_cost;
+SELECT count(*) > 0 AS rows FROM (SELECT * FROM active_calls) AS s;
+SELECT count(*) > 0 AS rows FROM (SELECT * FROM daily_billing_summary) AS s;
+SELECT count(*) > 0 AS rows FROM (SELECT * FROM user_token_summary) AS s;
+SELECT count(*) > 0 AS rows FROM (SELECT * FROM daily_token_usage WHERE usage_date = CURRENT_DATE) AS s;
+SELECT SUM(tokens_used) >= 1 AS total_tokens FROM token_usage WHERE DATE(timestamp) = CURRENT_DATE;
+-- what the views show, the older schema's columns first
+SELECT * FROM active_calls \gdesc
+SELECT * FROM daily_billing_summary \gdesc
+SELECT * FROM user_token_summary \gdesc
+SELECT * FROM daily_token_usage \gdesc
+SELECT table_name FROM information_schema.tables
+WHERE table_schema = 'platform' AND table_name IN ('call_sessions', 'user_presence', 'user_accounts', 'token_usage') ORDER BY 1;
 SELECT mode FROM call_sessions WHERE mode = 'fax';
 SAVEPOINT a;
 \set VERBOSITY terse
