@@ -6,10 +6,11 @@
  * would give out the same nonces twice.  It is either zeroes in the child, by
  * the kernel, or the process id tells.  What is given out is overwritten.
  *
- * Long nonces of a key have a first half in common, 256 of them: XAES derives a
+ * Long nonces for a key have a first half in common, 256 of them: XAES derives a
  * key from it, which is then done once for all of these.  Their second halves
  * alone, random 96 bits each, meet with a probability of 2^-81, and two groups
- * share a first half with 2^-96.
+ * share a first half with 2^-96.  Which key it is goes by its number: were two
+ * keys to have the same, all that they had in common is the first half.
  */
 #include "core/platform.h"
 
@@ -33,7 +34,7 @@ typedef struct NonceBuffer
 
 	/* the group in progress: its key, its first half, how many are left */
 	int			left;
-	uint8		key[PLATFORM_AEAD_KEY_SIZE];
+	int32		key_id;
 	uint8		half[HALF_SIZE];
 } NonceBuffer;
 
@@ -67,14 +68,14 @@ platform_draw_nonce(uint8 *nonce, size_t length)
 }
 
 void
-platform_draw_long_nonce(const uint8 *key, uint8 *nonce)
+platform_draw_long_nonce(int32 key_id, uint8 *nonce)
 {
 	NonceBuffer *group = have_bytes(PLATFORM_XAES_NONCE_SIZE);
 
-	if (group->left == 0 || memcmp(group->key, key, sizeof(group->key)) != 0)
+	if (group->left == 0 || group->key_id != key_id)
 	{
 		platform_draw_nonce(group->half, HALF_SIZE);
-		memcpy(group->key, key, sizeof(group->key));
+		group->key_id = key_id;
 		group->left = GROUP_SIZE;
 	}
 	group->left--;

@@ -9,9 +9,9 @@
 extern void platform_draw_nonce(uint8 *nonce, size_t length);
 
 /*
- * 24 bytes for XAES under the key.  Up to 256 in a row for one key begin with the
- * same 12 bytes.
+ * 24 bytes for XAES under the key with that number.  Up to 256 in a row for one key
+ * begin with the same 12 bytes.
  */
-extern void platform_draw_long_nonce(const uint8 *key, uint8 *nonce);
+extern void platform_draw_long_nonce(int32 key_id, uint8 *nonce);
 
 #endif							/* PLATFORM_NONCE_H */

@@ -212,7 +212,7 @@ platform_secret_encrypt(const PlatformSecretPlace *place, const void *plain, siz
 	sealed = nonce + nonce_length;
 	if (suite == SUITE_XAES)
 	{
-		platform_draw_long_nonce(key->bytes, nonce);
+		platform_draw_long_nonce(key->id, nonce);
 		platform_xaes_seal(key->bytes, key->mask, nonce, platform_aad(&aad), plain, length, sealed);
 	}
 	else

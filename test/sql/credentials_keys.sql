@@ -60,6 +60,31 @@ SELECT n, reason FROM (VALUES (1, :org::uuid, 'vault.secret', :org::uuid, ''), (
 	(3, :org, 'vault.document', :row, ''), (4, :other, 'vault.secret', :row, '')) v (n, o, p, r, f),
 	platform.try_decrypt_secret(o, p, r, :'e', f) ORDER BY n;
 
+-- a wrapped key is bound to its number, organization, purpose and kind, and each byte of it matters
+SELECT id AS key FROM platform.data_keys WHERE organization_id = :org AND purpose = 'vault.document' \gset
+BEGIN;
+SELECT platform.check_data_key(:org, 'vault.document', 'secret', :key);
+INSERT INTO platform.data_keys (id, organization_id, purpose, kind, state, root_version, wrapped)
+SELECT v.id, v.o, 'vault.document', 'secret', 'decrypt_only', root_version, wrapped FROM platform.data_keys k, (VALUES (:key, :other::uuid), (:key % 1000000 + 1, :org)) v (id, o)
+WHERE k.organization_id = :org AND k.id = :key;
+SELECT 'organization' AS moved, reason FROM platform.check_data_key(:other, 'vault.document', 'secret', :key)
+UNION ALL SELECT 'number', reason FROM platform.check_data_key(:org, 'vault.document', 'secret', :key % 1000000 + 1);
+SELECT reason FROM platform.try_decrypt_secret(:other, 'vault.document', (SELECT id FROM credentials_keys.vault WHERE organization_id = :org ORDER BY id LIMIT 1),
+	(SELECT document #>> '{token,$enc}' FROM credentials_keys.vault WHERE organization_id = :org ORDER BY id LIMIT 1), '/token');
+UPDATE platform.data_keys SET purpose = 'vault.moved' WHERE organization_id = :org AND id = :key;
+SELECT 'purpose' AS moved, reason FROM platform.check_data_key(:org, 'vault.moved', 'secret', :key);
+UPDATE platform.data_keys SET purpose = 'vault.document', kind = 'index' WHERE organization_id = :org AND id = :key;
+SELECT 'kind' AS moved, reason FROM platform.check_data_key(:org, 'vault.document', 'index', :key);
+ROLLBACK;
+CREATE FUNCTION pg_temp.tampered(n integer) RETURNS text LANGUAGE plpgsql AS $$ DECLARE answer text; BEGIN
+	UPDATE platform.data_keys SET wrapped = set_byte(wrapped, n, get_byte(wrapped, n) # 1) WHERE organization_id = 'c4ed0002-0000-4000-8000-000000000001' AND purpose = 'vault.document' AND kind = 'secret';
+	SELECT reason INTO answer FROM platform.data_keys k, platform.check_data_key(k.organization_id, k.purpose, k.kind, k.id)
+	WHERE k.organization_id = 'c4ed0002-0000-4000-8000-000000000001' AND k.purpose = 'vault.document' AND k.kind = 'secret';
+	UPDATE platform.data_keys SET wrapped = set_byte(wrapped, n, get_byte(wrapped, n) # 1) WHERE organization_id = 'c4ed0002-0000-4000-8000-000000000001' AND purpose = 'vault.document' AND kind = 'secret';
+	RETURN answer; END $$;
+SELECT pg_temp.tampered(n) AS reason, count(*) FROM generate_series(0, 59) n GROUP BY 1;
+SELECT platform.check_data_key(:org, 'vault.document', 'secret', :key);
+
 -- rotation of a data key: the old one reads, the new one writes
 SELECT id AS old FROM platform.data_keys WHERE organization_id = :org AND purpose = 'vault.secret' \gset
 SELECT platform.rotate_data_key(:org, 'vault.secret') AS new \gset
