@@ -17,7 +17,7 @@
 #define PLATFORM_CUTOFFS \
 	"WITH cutoffs AS (SELECT o.id, $1 OPERATOR(pg_catalog.-) coalesce(" \
 	" CASE WHEN pg_catalog.jsonb_typeof(o.settings OPERATOR(pg_catalog.#>) '{webhooks,retentionDays}') OPERATOR(pg_catalog.=) 'number'" \
-	" THEN pg_catalog.make_interval(days => LEAST(GREATEST(((o.settings OPERATOR(pg_catalog.#>>) '{webhooks,retentionDays}')::pg_catalog.numeric)::pg_catalog.int4, 1), 3650)) END," \
+	" THEN pg_catalog.make_interval(days => LEAST(GREATEST((o.settings OPERATOR(pg_catalog.#>>) '{webhooks,retentionDays}')::pg_catalog.numeric, 1), 3650)::pg_catalog.int4) END," \
 	" $2) AS cutoff FROM platform.organizations o)"
 
 typedef struct PlatformPartition
