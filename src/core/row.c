@@ -19,23 +19,20 @@
 
 #include "access/heapam.h"
 #include "access/htup_details.h"
-#include "access/multixact.h"
 #include "access/nbtree.h"
 #include "access/relation.h"
-#include "access/sysattr.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_index.h"
+#include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "executor/executor.h"
 #include "executor/nodeModifyTable.h"
 #include "miscadmin.h"
+#include "storage/buf_internals.h"
 #include "storage/bufmgr.h"
-#include "storage/lmgr.h"
-#include "storage/lock.h"
-#include "storage/procarray.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
@@ -48,6 +45,9 @@
 
 /* Versions that a page should have room for. */
 #define ROW_ROOM 3
+
+/* Lines of 64 bytes of a row to ask for; the processor guesses the rest. */
+#define ROW_LINES 4
 
 void
 platform_row_register(PlatformRowTable *table)
@@ -133,6 +133,8 @@ row_resolve(PlatformRowTable *table, Relation relation)
 
 	table->indexid = InvalidOid;
 	table->last_xid = InvalidTransactionId;
+	for (int i = 0; i < table->nkeys; i++)
+		Assert(!table->remembers || table->columns[i].type == UUIDOID);
 	indexes = RelationGetIndexList(relation);
 	foreach(cell, indexes)
 	{
@@ -508,17 +510,33 @@ row_read_recent(const PlatformRow *row, const PlatformPlace *place)
 							place->buffer) ? place->buffer : InvalidBuffer;
 }
 
-/*
- * Page and row are seldom in the processor's cache: asks for both at once, before
- * the one is read to find the other.
- */
-static void
-row_prefetch(const PlatformPlace *place)
+/* Keys of tables that remember are uuids. */
+static uint32
+row_hash(const PlatformRowTable *table, const Datum *keys)
 {
-	const char *page = BufferGetPage(place->buffer);
+	unsigned char bytes[PLATFORM_ROW_MAX_KEYS * UUID_LEN];
 
+	for (int i = 0; i < table->nkeys; i++)
+		memcpy(bytes + i * UUID_LEN, DatumGetUUIDP(keys[i]), UUID_LEN);
+	return hash_bytes(bytes, table->nkeys * UUID_LEN);
+}
+
+/*
+ * Neither the page nor the row is in the processor's cache, as a rule: they are asked
+ * for at once, where the server would read the one to find the other.
+ */
+void
+platform_row_expect(PlatformRowTable *table, const Datum *keys)
+{
+	const PlatformPlace *place = platform_place_find(&table->places, row_hash(table, keys));
+	const char *page;
+
+	if (place == NULL)
+		return;
+	page = BufferGetPage(place->buffer);
+	__builtin_prefetch(GetBufferDescriptor(place->buffer - 1));
 	__builtin_prefetch(page);
-	for (int line = 0; line < 4; line++)
+	for (int line = 0; line < ROW_LINES; line++)
 		__builtin_prefetch(page + Min(place->offset + line * PG_CACHE_LINE_SIZE / 2, BLCKSZ - 1));
 }
 
@@ -541,7 +559,6 @@ row_find_at(PlatformRow *row, const Datum *keys, uint32 hash)
 
 	if (place == NULL)
 		return false;
-	row_prefetch(place);
 	buffer = row_read_recent(row, place);
 	if (buffer == InvalidBuffer || !row_fetch(row, &place->tid, buffer, &all_dead))
 		return false;
@@ -595,20 +612,11 @@ row_find_latest(PlatformRow *row, const Datum *keys, int nkeys)
 bool
 platform_row_find(PlatformRow *row, const Datum *keys)
 {
-	uint32		hash = 0;
+	uint32		hash = row->table->remembers ? row_hash(row->table, keys) : 0;
 
-	if (row_find_last(row, keys))
-		return true;
-	if (row->table->remembers)
-	{
-		char		bytes[PLATFORM_ROW_KEY_BYTES];
-		int			length = row_key_bytes(row, keys, bytes);
-
-		hash = length > 0 ? hash_bytes((unsigned char *) bytes, length) : 0;
-		if (row_find_at(row, keys, hash))
-			return true;
-	}
-	return row_find_now(row, keys, row->table->nkeys, hash) ||
+	return row_find_last(row, keys) ||
+		(row->table->remembers && row_find_at(row, keys, hash)) ||
+		row_find_now(row, keys, row->table->nkeys, hash) ||
 		row_find_latest(row, keys, row->table->nkeys);
 }
 
@@ -771,98 +779,4 @@ PlatformRowResult
 platform_row_update_locked(PlatformRow *row)
 {
 	return row_write(row, true);
-}
-
-bool
-platform_row_is_own(const PlatformRow *row)
-{
-	bool		isnull;
-	Datum		xmin = slot_getsysattr(row->slot, MinTransactionIdAttributeNumber, &isnull);
-
-	return TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin));
-}
-
-bool
-platform_row_is_in_snapshot(const PlatformRow *row)
-{
-	TransactionId xmin;
-
-	if (!IsolationUsesXactSnapshot())
-		return true;
-	xmin = platform_row_xmin(row);
-	return !TransactionIdIsNormal(xmin) || TransactionIdIsCurrentTransactionId(xmin) ||
-		!XidInMVCCSnapshot(xmin, GetTransactionSnapshot());
-}
-
-/* Who holds the version in the slot, and how; the pair read at one moment. */
-static TransactionId
-row_holder(const PlatformRow *row, uint16 *infomask)
-{
-	Buffer		buffer = ((BufferHeapTupleTableSlot *) row->slot)->buffer;
-	HeapTupleHeader header = ((HeapTupleTableSlot *) row->slot)->tuple->t_data;
-	TransactionId xmax;
-
-	LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	*infomask = header->t_infomask;
-	xmax = HeapTupleHeaderGetRawXmax(header);
-	LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
-	return *infomask & HEAP_XMAX_INVALID ? InvalidTransactionId : xmax;
-}
-
-static bool
-is_of_others(TransactionId xid)
-{
-	return TransactionIdIsValid(xid) && !TransactionIdIsCurrentTransactionId(xid) &&
-		TransactionIdIsInProgress(xid);
-}
-
-/*
- * The transactions of others that hold the version in the slot, in palloc'd
- * memory, and how many.
- */
-static TransactionId *
-row_other_holders(const PlatformRow *row, int *count)
-{
-	uint16		infomask;
-	TransactionId holder = row_holder(row, &infomask);
-	TransactionId *others;
-
-	*count = 0;
-	if (TransactionIdIsValid(holder) && infomask & HEAP_XMAX_IS_MULTI)
-	{
-		MultiXactMember *members;
-		int			nmembers = GetMultiXactIdMembers(holder, &members, false,
-													 HEAP_XMAX_IS_LOCKED_ONLY(infomask));
-
-		others = palloc(Max(nmembers, 1) * sizeof(TransactionId));
-		for (int i = 0; i < nmembers; i++)
-			if (is_of_others(members[i].xid))
-				others[(*count)++] = members[i].xid;
-		return others;
-	}
-	others = palloc(sizeof(TransactionId));
-	if (is_of_others(holder))
-		others[(*count)++] = holder;
-	return others;
-}
-
-bool
-platform_row_is_busy(const PlatformRow *row)
-{
-	int			count;
-
-	pfree(row_other_holders(row, &count));
-	return count > 0;
-}
-
-void
-platform_row_wait(const PlatformRow *row)
-{
-	int			count;
-	TransactionId *others = row_other_holders(row, &count);
-	ItemPointerData tid = row->tid;
-
-	for (int i = 0; i < count; i++)
-		XactLockTableWait(others[i], row->relation, &tid, XLTW_Update);
-	pfree(others);
 }

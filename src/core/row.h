@@ -46,7 +46,7 @@ typedef struct PlatformRowTable
 {
 	PlatformCache cache;		/* .name, .tables = {the table} */
 	bool		immutable;		/* rows are only added: one is found at once or is not there */
-	bool		remembers;		/* each backend knows where it found rows: place.h */
+	bool		remembers;		/* each backend knows where it found rows: place.h; keys are uuids */
 	int			nkeys;
 	int			ncolumns;
 	PlatformRowColumn columns[PLATFORM_ROW_MAX_COLUMNS];
@@ -123,6 +123,12 @@ extern void platform_row_keep_indexes(PlatformRow *row);
 /* For finding and reading alone, also in read-only transactions. */
 extern void platform_row_open_read(PlatformRow *row, PlatformRowTable *table);
 extern void platform_row_close(PlatformRow *row);
+
+/*
+ * A row of a table that remembers is about to be looked for: brings it nearer while
+ * something else is done. Without effect, also when it is not looked for.
+ */
+extern void platform_row_expect(PlatformRowTable *table, const Datum *keys);
 
 /* The newest version that is committed or of this transaction. */
 extern bool platform_row_find(PlatformRow *row, const Datum *keys);

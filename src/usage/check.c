@@ -55,6 +55,7 @@ platform_check_usage(PG_FUNCTION_ARGS)
 	Datum		values[13] = {0};
 	bool		nulls[13] = {false};
 
+	platform_caps_expect(organization, user);
 	platform_require_module(&platform_caps_module);
 	platform_caps_require_customer(organization, user);
 	if (!look(organization, user, &limits))

@@ -519,6 +519,14 @@ platform_caps_open_read(PlatformRow *row)
 	platform_row_open_read(row, &limits_table);
 }
 
+void
+platform_caps_expect(const pg_uuid_t *organization, const pg_uuid_t *user)
+{
+	Datum		keys[2] = {UUIDPGetDatum(organization), UUIDPGetDatum(user)};
+
+	platform_row_expect(&limits_table, keys);
+}
+
 /*
  * The limits as of now, of which nothing is written: the period rolled, what
  * was set aside and is over not counted.

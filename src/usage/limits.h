@@ -103,6 +103,9 @@ extern void platform_caps_see_now(const PlatformRow *row, UsageLimits *limits);
 
 extern void platform_caps_open_read(PlatformRow *row);
 
+/* The customer is about to be looked for: see platform_row_expect(). */
+extern void platform_caps_expect(const pg_uuid_t *organization, const pg_uuid_t *user);
+
 /*
  * Changing. The body decides on change->limits, and returns whether it has
  * changed them. It runs again when somebody else did meanwhile, so it touches

@@ -302,6 +302,7 @@ platform_caps_record(UsageReport *report)
 	UsageRecorder recorder = {.report = report};
 	UsageChange change;
 
+	platform_caps_expect(&report->organization, &report->user);
 	platform_caps_open(&change);
 	platform_append_open(&recorder.events, &append_tables[report->kind], 1);
 	platform_row_open_read(&recorder.seen, &seen_tables[report->kind]);

@@ -41,22 +41,23 @@ q "INSERT INTO platform.users (id, email) SELECT pg_catalog.format('be000000-000
 		l plain_limits;
 		t platform.usage_tiers;
 		forced boolean;
+		moment timestamptz := clock_timestamp();
 	BEGIN
 		IF NOT (platform.is_operator() OR platform.current_organization_id() = org AND (platform.current_user_id() = usr OR platform.is_admin())) THEN
 			RAISE insufficient_privilege;
 		END IF;
 		SELECT * INTO l FROM plain_limits WHERE organization_id = org AND user_id = usr;
 		IF NOT FOUND THEN allowed := false; reason := 'NO_PLAN'; RETURN; END IF;
-		WHILE clock_timestamp() >= l.period_end LOOP
+		WHILE moment >= l.period_end LOOP
 			SELECT * INTO t FROM platform.usage_tiers WHERE tier = l.tier;
 			l.rollover_seconds := greatest(0, least(l.call_cap_seconds + l.rollover_seconds - l.call_used_seconds, l.call_cap_seconds));
 			l.call_used_seconds := 0;
 			l.call_cap_seconds := t.call_cap_seconds;
 			l.period_end := l.period_end + l.period_step;
 		END LOOP;
-		IF l.sms_reserved > 0 AND l.sms_reserved_until <= clock_timestamp() THEN
+		IF l.sms_reserved > 0 AND l.sms_reserved_until <= moment THEN
 			SELECT coalesce(sum(segments), 0) INTO l.sms_reserved FROM platform.sms_reservations
-			WHERE organization_id = org AND user_id = usr AND status = 'open' AND expires_at > clock_timestamp();
+			WHERE organization_id = org AND user_id = usr AND status = 'open' AND expires_at > moment;
 		END IF;
 		used_seconds := l.call_used_seconds;
 		limit_seconds := l.call_cap_seconds + l.call_credit + l.rollover_seconds + l.grace_seconds;
@@ -69,7 +70,7 @@ q "INSERT INTO platform.users (id, email) SELECT pg_catalog.format('be000000-000
 		sms_limit_state := CASE WHEN used_sms * 100 >= limit_sms * l.hard_limit_threshold THEN 'hard'
 			WHEN used_sms * 100 >= limit_sms * l.soft_limit_threshold THEN 'soft' ELSE 'under' END;
 		resets_at := l.period_end;
-		forced := l.force_until > clock_timestamp();
+		forced := l.force_until > moment;
 		reason := CASE WHEN l.force_pause AND forced THEN 'PAUSED' WHEN l.force_resume AND forced THEN 'FORCED' WHEN remaining_seconds > 0 THEN 'OK'
 			WHEN l.limit_action <> 'block' THEN 'OVERAGE' WHEN limit_seconds > 0 OR l.plan_status = 'active' THEN 'HARD_STOP'
 			WHEN l.plan_status = 'none' THEN 'NO_PLAN' ELSE 'PLAN_ENDED' END;
@@ -104,9 +105,18 @@ bench_tps 5 4 8 "UPDATE + INSERT, prepared" "$BENCH_TMP/floor.sql" "record_call_
 bench_title "one busy customer, 8 clients"
 bench_tps 3 3 8 "UPDATE + INSERT, prepared" "$BENCH_TMP/hot_floor.sql" "record_call_usage()" "$BENCH_TMP/hot_record.sql" "the same in PL/pgSQL" "$BENCH_TMP/hot_plpgsql.sql"
 
-bench_title "check_usage(), a call"
+# Both with the same look-ups. A session that asks for a customer again knows where its
+# row is; one that asks for the first time reads the index, as PL/pgSQL always does.
+bench_title "check_usage(), a call; customers that the session asked for before"
 ROWS=20000
 BENCH_PREAMBLE="CREATE TEMP TABLE asked AS SELECT user_id FROM platform.usage_limits ORDER BY md5(user_id::text) LIMIT $ROWS; ANALYZE asked;"
 bench_sql 5 "$ROWS" \
 	"check_usage()" "SELECT count(platform.check_usage('$org', user_id)) FROM asked" \
 	"the same in PL/pgSQL" "SELECT count(plain_check('$org', user_id)) FROM asked"
+bench_title "check_usage(), a call; customers that are new to the session"
+ROWS=$((CUSTOMERS / 7))
+BENCH_PREAMBLE="CREATE TEMP TABLE asked AS SELECT user_id, row_number() OVER (ORDER BY md5(user_id::text)) / $ROWS AS part FROM platform.usage_limits; CREATE INDEX ON asked (part); ANALYZE asked;
+	CREATE TEMP SEQUENCE ours; CREATE TEMP SEQUENCE plain;"
+bench_sql 5 "$ROWS" \
+	"check_usage()" "SELECT count(platform.check_usage('$org', user_id)) FROM asked WHERE part = (SELECT nextval('ours'))" \
+	"the same in PL/pgSQL" "SELECT count(plain_check('$org', user_id)) FROM asked WHERE part = (SELECT nextval('plain'))"
