@@ -24,7 +24,7 @@ PG_FUNCTION_INFO_V1(platform_apply_referral_events);
 #define IS	" OPERATOR(pg_catalog.=) "
 
 /* A row of the outbox. */
-typedef struct OutboxEvent
+typedef struct ReferralEvent
 {
 	pg_uuid_t	id;
 	pg_uuid_t	organization;
@@ -39,12 +39,12 @@ typedef struct OutboxEvent
 	bool		program_active;
 	TimestampTz occurred_at;
 	pg_uuid_t	referral;		/* of a signup */
-} OutboxEvent;
+} ReferralEvent;
 
-static OutboxEvent
+static ReferralEvent
 read_event(uint64 row)
 {
-	OutboxEvent event = {0};
+	ReferralEvent event = {0};
 	bool		isnull;
 
 	event.id = platform_row_uuid(row, 1);
@@ -84,7 +84,7 @@ find_referral(const pg_uuid_t *user, Referral *referral)
 }
 
 static const char *
-apply_signup(const OutboxEvent *event, const ReferralSettings *settings)
+apply_signup(const ReferralEvent *event, const ReferralSettings *settings)
 {
 	static PlatformQuery insert =
 		PLATFORM_QUERY(REFERRAL_WRITE,
@@ -131,7 +131,7 @@ begin_hold(Referral *referral, const ReferralSettings *settings, TimestampTz pai
 }
 
 static const char *
-apply_payment(const OutboxEvent *event, const ReferralSettings *settings, Referral *referral)
+apply_payment(const ReferralEvent *event, const ReferralSettings *settings, Referral *referral)
 {
 	bool		first = referral->first_payment_at == REFERRAL_NEVER;
 	int64		earned;
@@ -157,7 +157,7 @@ apply_payment(const OutboxEvent *event, const ReferralSettings *settings, Referr
 }
 
 static const char *
-apply_cancellation(const OutboxEvent *event, const ReferralSettings *settings, Referral *referral)
+apply_cancellation(const ReferralEvent *event, const ReferralSettings *settings, Referral *referral)
 {
 	TimestampTz since = referral->first_payment_at == REFERRAL_NEVER ? referral->signup_at :
 		referral->first_payment_at;
@@ -191,7 +191,7 @@ tell_of_clawback(const Referral *referral, const char *kind, int64 amount)
 }
 
 static const char *
-apply_refund(const OutboxEvent *event, const ReferralSettings *settings, Referral *referral)
+apply_refund(const ReferralEvent *event, const ReferralSettings *settings, Referral *referral)
 {
 	bool		again = platform_referral_is(referral, "clawed_back");
 	int64		amount = 0;
@@ -207,7 +207,7 @@ apply_refund(const OutboxEvent *event, const ReferralSettings *settings, Referra
 }
 
 static const char *
-apply_event(const OutboxEvent *event, const ReferralSettings *settings)
+apply_event(const ReferralEvent *event, const ReferralSettings *settings)
 {
 	Referral	referral;
 
@@ -223,7 +223,7 @@ apply_event(const OutboxEvent *event, const ReferralSettings *settings)
 }
 
 static void
-mark_applied(const OutboxEvent *event, const char *outcome)
+mark_applied(const ReferralEvent *event, const char *outcome)
 {
 	static PlatformQuery mark =
 		PLATFORM_QUERY(REFERRAL_WRITE,
@@ -259,7 +259,7 @@ platform_apply_referral_events(PG_FUNCTION_ARGS)
 	ReferralSettings settings;
 	MemoryContext context;
 	MemoryContext caller;
-	OutboxEvent *events;
+	ReferralEvent *events;
 	Datum		limit;
 	uint64		count;
 
@@ -270,7 +270,7 @@ platform_apply_referral_events(PG_FUNCTION_ARGS)
 	platform_referral_lock_worker();
 	platform_referral_read_settings(&settings);
 	count = platform_query_run(&queued, &limit, NULL);
-	events = palloc(sizeof(OutboxEvent) * Max(count, 1));
+	events = palloc(sizeof(ReferralEvent) * Max(count, 1));
 	for (uint64 i = 0; i < count; i++)
 		events[i] = read_event(i);
 	context = AllocSetContextCreate(CurrentMemoryContext, "platform referral event", ALLOCSET_DEFAULT_SIZES);

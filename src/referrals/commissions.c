@@ -279,18 +279,20 @@ platform_release_referral_commissions(PG_FUNCTION_ARGS)
 {
 	static PlatformQuery find =
 		PLATFORM_QUERY(REFERRAL_READ,
-					   "SELECT r.organization_id, r.id FROM platform.referrals r"
-					   " CROSS JOIN platform.referral_settings s"
-					   " WHERE r.status" IS "ANY (ARRAY['pending', 'eligible', 'paid']) AND NOT r.needs_review"
+					   "SELECT x.organization_id, x.id FROM ("
+					   "SELECT r.organization_id, r.id, r.referrer_id FROM platform.referrals r"
+					   " WHERE r.status" IS "'pending' AND NOT r.needs_review"
 					   " AND r.eligible_at OPERATOR(pg_catalog.<=) $1"
-					   " AND (r.status" IS "'pending' OR EXISTS (SELECT FROM platform.referral_commissions c"
-					   " WHERE c.organization_id" IS "r.organization_id AND c.referral_id" IS "r.id"
-					   " AND c.status" IS "'pending'"
+					   " UNION SELECT r.organization_id, r.id, r.referrer_id FROM platform.referral_commissions c"
+					   " JOIN platform.referrals r ON r.organization_id" IS "c.organization_id"
+					   " AND r.id" IS "c.referral_id CROSS JOIN platform.referral_settings s"
+					   " WHERE c.status" IS "'pending' AND r.status" IS "ANY (ARRAY['eligible', 'paid'])"
+					   " AND NOT r.needs_review AND r.eligible_at OPERATOR(pg_catalog.<=) $1"
 					   " AND (c.extended_hold_until IS NULL OR c.extended_hold_until OPERATOR(pg_catalog.<=) $1)"
 					   " AND (c.approved_by IS NOT NULL"
 					   " OR (c.amount_cents OPERATOR(pg_catalog.<=) s.auto_approve_under_cents AND (r.fraud_reviewed"
-					   " OR r.fraud_score OPERATOR(pg_catalog.<=) s.fraud_auto_approve_max)))))"
-					   " ORDER BY r.referrer_id, r.id LIMIT $2",
+					   " OR r.fraud_score OPERATOR(pg_catalog.<=) s.fraud_auto_approve_max)))) AS x"
+					   " ORDER BY x.referrer_id, x.id LIMIT $2",
 					   TIMESTAMPTZOID, INT8OID);
 	ReferralSettings settings;
 	Referral   *referrals;

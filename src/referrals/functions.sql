@@ -23,16 +23,10 @@ INSERT INTO platform.member_privileges VALUES ('function', 'set_referral_code_ac
 
 CREATE OR REPLACE FUNCTION platform.list_referral_codes(for_organization_id uuid DEFAULT NULL, for_user_id uuid DEFAULT NULL, max_rows integer DEFAULT 100)
 RETURNS TABLE (organization_id uuid, user_id uuid, code text, is_active boolean, referrals bigint, created_at timestamptz)
-LANGUAGE sql STABLE PARALLEL RESTRICTED
-AS $$
-SELECT c.organization_id, c.user_id, c.code, c.is_active,
-	(SELECT pg_catalog.count(*) FROM platform.referrals r WHERE r.referrer_id = c.user_id), c.created_at
-FROM platform.referral_codes c
-WHERE (for_organization_id IS NULL OR c.organization_id = for_organization_id) AND (for_user_id IS NULL OR c.user_id = for_user_id)
-ORDER BY c.created_at DESC, c.id DESC LIMIT max_rows
-$$;
+LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'platform_list_referral_codes';
 COMMENT ON FUNCTION platform.list_referral_codes(uuid, uuid, integer) IS
-	'Codes with how many came by them, the newest first; NULL: of all organizations, of all users, no limit. As the caller sees the table: users their own, platform staff all.';
+	'Codes with how many came by them, the newest first; NULL: all, no limit. Users their own, platform staff all. Errors: 42501.';
 INSERT INTO platform.member_privileges VALUES ('function', 'list_referral_codes(uuid, uuid, integer)', 'EXECUTE');
 
 -- referrals: what referred customers do
@@ -76,16 +70,10 @@ COMMENT ON FUNCTION platform.apply_referral_events(integer) IS
 CREATE OR REPLACE FUNCTION platform.list_referrals(for_organization_id uuid DEFAULT NULL, for_user_id uuid DEFAULT NULL, for_status text DEFAULT NULL, max_rows integer DEFAULT 100)
 RETURNS TABLE (referral_id uuid, organization_id uuid, referrer_id uuid, referred_id uuid, status text, signup_at timestamptz, first_payment_at timestamptz, eligible_at timestamptz,
 	months_paid integer, total_commission_cents bigint, needs_review boolean)
-LANGUAGE sql STABLE PARALLEL RESTRICTED
-AS $$
-SELECT r.id, r.organization_id, r.referrer_id, r.referred_id, r.status, r.signup_at, r.first_payment_at, r.eligible_at, r.months_paid, r.total_commission_cents, r.needs_review
-FROM platform.referrals r
-WHERE (for_organization_id IS NULL OR r.organization_id = for_organization_id) AND (for_user_id IS NULL OR r.referrer_id = for_user_id)
-	AND (for_status IS NULL OR r.status = for_status)
-ORDER BY r.signup_at DESC, r.id DESC LIMIT max_rows
-$$;
+LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'platform_list_referrals';
 COMMENT ON FUNCTION platform.list_referrals(uuid, uuid, text, integer) IS
-	'Referrals, the newest first; NULL: of all organizations, of all referrers, in every state, no limit. As the caller sees the table: users whom they brought, platform staff all.';
+	'Referrals by their referrer, the newest first; NULL: all, in every state, no limit. Users their own, platform staff all. Errors: 42501.';
 INSERT INTO platform.member_privileges VALUES ('function', 'list_referrals(uuid, uuid, text, integer)', 'EXECUTE');
 
 CREATE OR REPLACE FUNCTION platform.referral_fraud_score(for_organization_id uuid, for_referral_id uuid) RETURNS integer
@@ -153,16 +141,10 @@ INSERT INTO platform.member_privileges VALUES ('function', 'clawback_referral(uu
 CREATE OR REPLACE FUNCTION platform.list_referral_commissions(for_organization_id uuid DEFAULT NULL, for_user_id uuid DEFAULT NULL, for_status text DEFAULT NULL, max_rows integer DEFAULT 100)
 RETURNS TABLE (commission_id uuid, organization_id uuid, referral_id uuid, referrer_id uuid, commission_type text, month_number integer, amount_cents bigint, status text,
 	payout_id uuid, created_at timestamptz, approved_at timestamptz, paid_at timestamptz, clawed_back_at timestamptz)
-LANGUAGE sql STABLE PARALLEL RESTRICTED
-AS $$
-SELECT c.id, c.organization_id, c.referral_id, c.referrer_id, c.commission_type, c.month_number, c.amount_cents, c.status, c.payout_id, c.created_at, c.approved_at, c.paid_at, c.clawed_back_at
-FROM platform.referral_commissions c
-WHERE (for_organization_id IS NULL OR c.organization_id = for_organization_id) AND (for_user_id IS NULL OR c.referrer_id = for_user_id)
-	AND (for_status IS NULL OR c.status = for_status)
-ORDER BY c.created_at DESC, c.id DESC LIMIT max_rows
-$$;
+LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'platform_list_referral_commissions';
 COMMENT ON FUNCTION platform.list_referral_commissions(uuid, uuid, text, integer) IS
-	'Commissions and debts in cents, the newest first; NULL: of all organizations, of all referrers, in every state, no limit. As the caller sees the table: users their own, platform staff all.';
+	'Commissions and debts in cents, the newest first; NULL: all, in every state, no limit. Users their own, platform staff all. Errors: 42501.';
 INSERT INTO platform.member_privileges VALUES ('function', 'list_referral_commissions(uuid, uuid, text, integer)', 'EXECUTE');
 
 CREATE OR REPLACE FUNCTION platform.release_referral_commissions(at timestamptz DEFAULT NULL, max_rows integer DEFAULT 1000) RETURNS integer
@@ -233,18 +215,10 @@ INSERT INTO platform.member_privileges VALUES ('function', 'reject_payout(uuid, 
 CREATE OR REPLACE FUNCTION platform.list_payout_requests(for_organization_id uuid DEFAULT NULL, for_user_id uuid DEFAULT NULL, for_status text DEFAULT NULL, max_rows integer DEFAULT 100)
 RETURNS TABLE (payout_id uuid, organization_id uuid, user_id uuid, amount_cents bigint, status text, payment_method text, payment_email text, payment_reference text, commissions bigint,
 	rejection_reason text, created_at timestamptz, approved_at timestamptz, paid_at timestamptz)
-LANGUAGE sql STABLE PARALLEL RESTRICTED
-AS $$
-SELECT p.id, p.organization_id, p.user_id, p.amount_cents, p.status, p.payment_method, p.payment_email, p.payment_reference,
-	(SELECT pg_catalog.count(*) FROM platform.referral_commissions c WHERE c.payout_id = p.id AND c.organization_id = p.organization_id),
-	p.rejection_reason, p.created_at, p.approved_at, p.paid_at
-FROM platform.payout_requests p
-WHERE (for_organization_id IS NULL OR p.organization_id = for_organization_id) AND (for_user_id IS NULL OR p.user_id = for_user_id)
-	AND (for_status IS NULL OR p.status = for_status)
-ORDER BY p.created_at DESC, p.id DESC LIMIT max_rows
-$$;
+LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'platform_list_payout_requests';
 COMMENT ON FUNCTION platform.list_payout_requests(uuid, uuid, text, integer) IS
-	'Payouts in cents with how many commissions they have, the newest first; NULL: of all organizations, of all users, in every state, no limit. As the caller sees the table: users their own, platform staff all.';
+	'Payouts in cents with how many commissions and debts they have, the newest first; NULL: all, in every state, no limit. Users their own, platform staff all. Errors: 42501.';
 INSERT INTO platform.member_privileges VALUES ('function', 'list_payout_requests(uuid, uuid, text, integer)', 'EXECUTE');
 
 -- referrals: trigger functions

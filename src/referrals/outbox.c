@@ -153,7 +153,7 @@ platform_attribute_referral(PG_FUNCTION_ARGS)
 }
 
 /* What is recorded: amount is that of a payment, subscription may be NULL. */
-typedef struct Record
+typedef struct ReferralRecord
 {
 	const char *kind;
 	Datum		key;
@@ -161,11 +161,11 @@ typedef struct Record
 	int64		amount;
 	const text *subscription;
 	Datum		at;
-} Record;
+} ReferralRecord;
 
 /* The row with that key; PT409 when it is another customer's, or of another amount. */
 static Datum
-find_record(FunctionCallInfo fcinfo, const Record *record)
+find_record(FunctionCallInfo fcinfo, const ReferralRecord *record)
 {
 	static PlatformQuery find =
 		PLATFORM_QUERY(REFERRAL_READ,
@@ -190,7 +190,7 @@ find_record(FunctionCallInfo fcinfo, const Record *record)
 
 /* Records it, once, of a customer who came with a code. */
 static Datum
-record_once(FunctionCallInfo fcinfo, const Record *record)
+record_once(FunctionCallInfo fcinfo, const ReferralRecord *record)
 {
 	static PlatformQuery insert =
 		PLATFORM_QUERY(REFERRAL_WRITE,
@@ -242,7 +242,7 @@ record_once(FunctionCallInfo fcinfo, const Record *record)
 Datum
 platform_record_referral_payment(PG_FUNCTION_ARGS)
 {
-	Record		record = {.kind = "payment",.has_amount = true};
+	ReferralRecord record = {.kind = "payment",.has_amount = true};
 
 	require_recorder(fcinfo, "record a payment");
 	record.key = PointerGetDatum(platform_required_text(fcinfo, 2, "invoice_id", KEY_MOST));
@@ -267,7 +267,7 @@ platform_record_referral_payment(PG_FUNCTION_ARGS)
 Datum
 platform_record_referral_refund(PG_FUNCTION_ARGS)
 {
-	Record		record = {0};
+	ReferralRecord record = {0};
 
 	require_recorder(fcinfo, "record a refund");
 	record.key = PointerGetDatum(platform_required_text(fcinfo, 2, "invoice_id", KEY_MOST));
@@ -292,7 +292,7 @@ platform_record_referral_refund(PG_FUNCTION_ARGS)
 Datum
 platform_record_referral_cancellation(PG_FUNCTION_ARGS)
 {
-	Record		record = {.kind = "cancellation"};
+	ReferralRecord record = {.kind = "cancellation"};
 
 	require_recorder(fcinfo, "record a cancellation");
 	record.subscription = platform_optional_text(fcinfo, 2, "subscription_id", KEY_MOST);

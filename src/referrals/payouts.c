@@ -34,17 +34,17 @@ PG_FUNCTION_INFO_V1(platform_reject_payout);
 #define PAYOUT_ALERT "payout_request"
 
 /* A payout, whose user is locked. */
-typedef struct Payout
+typedef struct ReferralPayout
 {
 	pg_uuid_t	organization;
 	pg_uuid_t	id;
 	pg_uuid_t	user;
 	const char *status;
 	int64		amount;
-} Payout;
+} ReferralPayout;
 
 static void
-set_keys(const Payout *payout, Datum *values)
+set_keys(const ReferralPayout *payout, Datum *values)
 {
 	values[0] = UUIDPGetDatum(&payout->organization);
 	values[1] = UUIDPGetDatum(&payout->id);
@@ -52,7 +52,7 @@ set_keys(const Payout *payout, Datum *values)
 
 /* What stands in the table now. */
 static void
-read_payout(Payout *payout)
+read_payout(ReferralPayout *payout)
 {
 	static PlatformQuery read =
 		PLATFORM_QUERY(REFERRAL_READ,
@@ -70,7 +70,7 @@ read_payout(Payout *payout)
 
 /* The payout of argument 1, with its user locked. */
 static void
-get_payout(FunctionCallInfo fcinfo, Payout *payout)
+get_payout(FunctionCallInfo fcinfo, ReferralPayout *payout)
 {
 	platform_require_argument(fcinfo, 1, "payout_id");
 	payout->organization = *PG_GETARG_UUID_P(0);
@@ -81,19 +81,19 @@ get_payout(FunctionCallInfo fcinfo, Payout *payout)
 }
 
 static char *
-payout_key(const Payout *payout)
+payout_key(const ReferralPayout *payout)
 {
 	return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&payout->id)));
 }
 
 static bool
-payout_is(const Payout *payout, const char *status)
+payout_is(const ReferralPayout *payout, const char *status)
 {
 	return strcmp(payout->status, status) == 0;
 }
 
 static void
-emit_payout(const Payout *payout, const char *type)
+emit_payout(const ReferralPayout *payout, const char *type)
 {
 	static PlatformQuery describe =
 		PLATFORM_QUERY(REFERRAL_READ,
@@ -136,7 +136,7 @@ platform_payout_find_live(const pg_uuid_t *organization, const pg_uuid_t *user, 
 
 /* Gives back what is reserved; what was clawed back meanwhile is, and leaves no debt. */
 static void
-free_commissions(const Payout *payout)
+free_commissions(const ReferralPayout *payout)
 {
 	static PlatformQuery give_back =
 		PLATFORM_QUERY(REFERRAL_WRITE,
@@ -165,7 +165,7 @@ free_commissions(const Payout *payout)
 
 /* It comes to nothing. */
 static void
-close_payout(Payout *payout, Datum reason)
+close_payout(ReferralPayout *payout, Datum reason)
 {
 	static PlatformQuery reject =
 		PLATFORM_QUERY(REFERRAL_WRITE,
@@ -196,7 +196,7 @@ platform_payout_shrink(const pg_uuid_t *organization, const pg_uuid_t *id)
 		PLATFORM_QUERY(REFERRAL_WRITE,
 					   "UPDATE platform.payout_requests SET amount_cents = $3 WHERE " THIS_PAYOUT,
 					   UUIDOID, UUIDOID, INT8OID);
-	Payout		payout = {.organization = *organization,.id = *id};
+	ReferralPayout payout = {.organization = *organization,.id = *id};
 	Datum		values[3];
 	int64		amount;
 
@@ -286,7 +286,7 @@ payout_email(const Datum *keys, bool *isnull)
 
 /* Makes the request and reserves what it is the sum of; returns how many commissions. */
 static int
-reserve(Payout *payout, Datum *values, const bool *nulls)
+reserve(ReferralPayout *payout, Datum *values, const bool *nulls)
 {
 	static PlatformQuery reserve =
 		PLATFORM_QUERY(REFERRAL_WRITE,
@@ -331,7 +331,7 @@ require_enough(const Datum *values)
 }
 
 static void
-tell_of_request(const Payout *payout)
+tell_of_request(const ReferralPayout *payout)
 {
 	PlatformAlert alert = {
 		.severity = "info",
@@ -364,7 +364,7 @@ Datum
 platform_request_payout(PG_FUNCTION_ARGS)
 {
 	static const bool no_nulls[3] = {false};
-	Payout		payout = {{{0}}};
+	ReferralPayout payout = {{{0}}};
 	Datum		values[5];
 	bool		nulls[5] = {false};
 	Datum		result[3];
@@ -404,7 +404,7 @@ platform_request_payout(PG_FUNCTION_ARGS)
 
 /* The payout of argument 1 for staff who are not its user. */
 static void
-get_payout_for_staff(FunctionCallInfo fcinfo, Payout *payout)
+get_payout_for_staff(FunctionCallInfo fcinfo, ReferralPayout *payout)
 {
 	get_payout(fcinfo, payout);
 	platform_referral_require_other(&payout->user);
@@ -412,7 +412,7 @@ get_payout_for_staff(FunctionCallInfo fcinfo, Payout *payout)
 
 /* PT409 unless it has one of the states. */
 static void
-require_status(const Payout *payout, const char *status, const char *or_status)
+require_status(const ReferralPayout *payout, const char *status, const char *or_status)
 {
 	if (!payout_is(payout, status) && (or_status == NULL || !payout_is(payout, or_status)))
 		platform_wrong_state(psprintf("the payout is %s", payout->status));
@@ -434,7 +434,7 @@ platform_approve_payout(PG_FUNCTION_ARGS)
 					   " admin_notes = COALESCE($4, admin_notes) WHERE " THIS_PAYOUT,
 					   UUIDOID, UUIDOID, TEXTOID, TEXTOID);
 	PlatformAuditEntry entry = {.action = "payout_approved",.entity = "payout_requests"};
-	Payout		payout;
+	ReferralPayout payout;
 	text	   *notes;
 	Datum		values[4];
 	bool		nulls[4] = {false};
@@ -479,7 +479,7 @@ platform_start_payout(PG_FUNCTION_ARGS)
 					   "UPDATE platform.payout_requests SET status = 'processing', processed_by = $3"
 					   " WHERE " THIS_PAYOUT,
 					   UUIDOID, UUIDOID, TEXTOID);
-	Payout		payout;
+	ReferralPayout payout;
 	Datum		values[3];
 
 	platform_referral_require_staff(fcinfo, "start a payout");
@@ -496,7 +496,7 @@ platform_start_payout(PG_FUNCTION_ARGS)
 
 /* Referrals of which everything is earned and paid are done. */
 static void
-finish_referrals(const Payout *payout)
+finish_referrals(const ReferralPayout *payout)
 {
 	static PlatformQuery finish =
 		PLATFORM_QUERY(REFERRAL_WRITE,
@@ -529,7 +529,7 @@ finish_referrals(const Payout *payout)
 
 /* Sets the totals of referrals of which this payout had commissions that are debts now. */
 static void
-sum_up_debts(const Payout *payout)
+sum_up_debts(const ReferralPayout *payout)
 {
 	static PlatformQuery find =
 		PLATFORM_QUERY(REFERRAL_READ,
@@ -576,7 +576,7 @@ platform_pay_payout(PG_FUNCTION_ARGS)
 					   " WHERE c.organization_id" IS "$1 AND c.payout_id" IS "$2 RETURNING c.amount_cents)"
 					   " SELECT CAST(COALESCE(pg_catalog.sum(p.amount_cents), 0) AS pg_catalog.int8) FROM paid p",
 					   UUIDOID, UUIDOID);
-	Payout		payout;
+	ReferralPayout payout;
 	text	   *reference;
 	Datum		values[4];
 	bool		nulls[4] = {false};
@@ -616,7 +616,7 @@ Datum
 platform_reject_payout(PG_FUNCTION_ARGS)
 {
 	const pg_uuid_t *self = platform_current_user();
-	Payout		payout;
+	ReferralPayout payout;
 	Datum		reason;
 	bool		own;
 	bool		done;

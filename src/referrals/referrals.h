@@ -9,6 +9,7 @@
  *	fraud.c			signals, scores, reviews
  *	commissions.c	earning, approving, taking back
  *	payouts.c		reserving and paying
+ *	lists.c			what users and staff read
  *	triggers.c		how states follow each other, whoever writes
  *
  * Order of locks: the worker's mutex (apply_referral_events(),

@@ -65,7 +65,7 @@ ALTER TABLE platform.referral_fraud_signals ENABLE ROW LEVEL SECURITY;
 ALTER TABLE platform.payout_requests ENABLE ROW LEVEL SECURITY;
 ALTER TABLE platform.referral_commissions ENABLE ROW LEVEL SECURITY;
 
--- Users see their own, the platform's staff everything; nobody writes but the functions.
+-- Users see their own; nobody writes but the functions, by which staff sees the rest.
 -- The outbox and the signals are the operators': no policy, and no privilege for members.
 DROP POLICY IF EXISTS referral_settings_member_select ON platform.referral_settings;
 CREATE POLICY referral_settings_member_select ON platform.referral_settings FOR SELECT
@@ -73,27 +73,15 @@ CREATE POLICY referral_settings_member_select ON platform.referral_settings FOR 
 DROP POLICY IF EXISTS referral_codes_user_select ON platform.referral_codes;
 CREATE POLICY referral_codes_user_select ON platform.referral_codes FOR SELECT
 	USING (user_id = platform.current_user_id());
-DROP POLICY IF EXISTS referral_codes_staff_select ON platform.referral_codes;
-CREATE POLICY referral_codes_staff_select ON platform.referral_codes FOR SELECT
-	USING (platform.is_platform_admin());
 DROP POLICY IF EXISTS referrals_referrer_select ON platform.referrals;
 CREATE POLICY referrals_referrer_select ON platform.referrals FOR SELECT
 	USING (referrer_id = platform.current_user_id());
-DROP POLICY IF EXISTS referrals_staff_select ON platform.referrals;
-CREATE POLICY referrals_staff_select ON platform.referrals FOR SELECT
-	USING (platform.is_platform_admin());
 DROP POLICY IF EXISTS payout_requests_user_select ON platform.payout_requests;
 CREATE POLICY payout_requests_user_select ON platform.payout_requests FOR SELECT
 	USING (user_id = platform.current_user_id());
-DROP POLICY IF EXISTS payout_requests_staff_select ON platform.payout_requests;
-CREATE POLICY payout_requests_staff_select ON platform.payout_requests FOR SELECT
-	USING (platform.is_platform_admin());
 DROP POLICY IF EXISTS referral_commissions_referrer_select ON platform.referral_commissions;
 CREATE POLICY referral_commissions_referrer_select ON platform.referral_commissions FOR SELECT
 	USING (referrer_id = platform.current_user_id());
-DROP POLICY IF EXISTS referral_commissions_staff_select ON platform.referral_commissions;
-CREATE POLICY referral_commissions_staff_select ON platform.referral_commissions FOR SELECT
-	USING (platform.is_platform_admin());
 
 CREATE OR REPLACE TRIGGER referrals_check BEFORE INSERT OR UPDATE ON platform.referrals
 	FOR EACH ROW EXECUTE FUNCTION platform.check_referral();
@@ -181,13 +169,9 @@ DROP TRIGGER IF EXISTS referral_commissions_check ON platform.referral_commissio
 DROP TRIGGER IF EXISTS payout_requests_check ON platform.payout_requests;
 DROP TRIGGER IF EXISTS referrals_check ON platform.referrals;
 
-DROP POLICY IF EXISTS referral_commissions_staff_select ON platform.referral_commissions;
 DROP POLICY IF EXISTS referral_commissions_referrer_select ON platform.referral_commissions;
-DROP POLICY IF EXISTS payout_requests_staff_select ON platform.payout_requests;
 DROP POLICY IF EXISTS payout_requests_user_select ON platform.payout_requests;
-DROP POLICY IF EXISTS referrals_staff_select ON platform.referrals;
 DROP POLICY IF EXISTS referrals_referrer_select ON platform.referrals;
-DROP POLICY IF EXISTS referral_codes_staff_select ON platform.referral_codes;
 DROP POLICY IF EXISTS referral_codes_user_select ON platform.referral_codes;
 DROP POLICY IF EXISTS referral_settings_member_select ON platform.referral_settings;
 

@@ -163,6 +163,12 @@ SELECT score, commissions FROM meaning WHERE score IN (20, 21, 41) AND days = 46
 SELECT platform.review_referral(:org, referral, true) FROM bound WHERE score = 21 AND days = 46;
 SELECT score, commissions FROM meaning WHERE score = 21 AND days = 46;
 SELECT name, detail FROM platform.verify() WHERE NOT passed;
+-- everything about an organization goes with it
+SAVEPOINT s;
+DELETE FROM platform.organizations WHERE id IN (:org, :far);
+SELECT (SELECT count(*) FROM platform.referrals WHERE organization_id = :org) AS referrals, (SELECT count(*) FROM platform.referral_commissions WHERE organization_id = :org) AS commissions,
+	(SELECT count(*) FROM platform.payout_requests WHERE organization_id = :org) AS payouts, (SELECT count(*) FROM platform.referral_outbox WHERE organization_id = :far) AS outbox;
+ROLLBACK TO s;
 
 -- who may what. FAULT: users insert payout requests of any amount, approved: here nobody writes but the functions
 SELECT platform.set_context(:org, :ada, 'owner') \g /dev/null
@@ -211,6 +217,7 @@ SELECT platform.pay_payout(:org, payout_id) FROM platform.list_payout_requests()
 SELECT platform.approve_referral_commission(:org, commission_id) FROM platform.list_referral_commissions(max_rows => 1);
 SELECT platform.reject_referral_commission(:org, commission_id, 'x') FROM platform.list_referral_commissions(max_rows => 1);
 SELECT platform.extend_referral_hold(:org, commission_id, now(), 'x') FROM platform.list_referral_commissions(max_rows => 1);
+SELECT count(*) FROM platform.list_payout_requests(for_user_id => :eve);
 SELECT platform.create_referral_code(:org, :eve);
 SELECT platform.request_payout(:org, :eve);
 SELECT platform.request_payout(:far);
@@ -235,12 +242,14 @@ SELECT valid FROM platform.validate_referral_code(:'code');
 SELECT platform.create_referral_code(:org);
 SELECT platform.request_payout(:org);
 SELECT count(*) FROM platform.referral_codes;
+SELECT count(*) FROM platform.list_referrals();
 RESET ROLE;
 -- staff: everything but their own
 SELECT platform.set_context(:far, :eve, 'platform_admin') \g /dev/null
 SET ROLE platform_test_member;
 SELECT count(*) AS payouts FROM platform.list_payout_requests(:org, for_status => 'pending');
 SELECT count(*) > 10 AS referrals FROM platform.list_referrals(:org);
+SELECT count(*) AS rows_of_tables FROM platform.payout_requests;
 SELECT count(*) >= 0 AS queue FROM platform.referral_review_queue();
 SELECT count(*) >= 0 AS signals FROM platform.list_referral_signals(:org, :'one');
 SELECT platform.approve_payout(:org, :'own', 'fine');
