@@ -11,24 +11,20 @@
  */
 #include "core/platform.h"
 
-#include "access/htup_details.h"
-#include "access/sysattr.h"
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/datum.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
 #include "core/argument.h"
+#include "core/change.h"
 #include "core/event.h"
 #include "core/guard.h"
 #include "core/identity.h"
 #include "core/query.h"
 #include "core/row.h"
-#include "core/touch.h"
 #include "crm/crm.h"
 
 PG_FUNCTION_INFO_V1(platform_check_agent);
@@ -39,162 +35,22 @@ PG_FUNCTION_INFO_V1(platform_check_commission);
 PG_FUNCTION_INFO_V1(platform_check_appointment);
 PG_FUNCTION_INFO_V1(platform_follow_appointment);
 
-/* A row on its way into its table. */
-typedef struct CrmRow
-{
-	TriggerData *trigger;
-	TupleDesc	desc;
-	HeapTuple	row;
-	HeapTuple	old;			/* NULL: it is inserted */
-} CrmRow;
-
-/* How one state follows another: "" ends the list of those that may. */
-typedef struct CrmTransition
-{
-	const char *from;
-	const char *to[7];
-} CrmTransition;
-
-static CrmRow
-begin_row(FunctionCallInfo fcinfo, const char *name, int when)
-{
-	CrmRow		row;
-
-	row.trigger = platform_trigger_guard(fcinfo, name, when | GUARD_ROW | GUARD_INSERT | GUARD_UPDATE);
-	row.desc = RelationGetDescr(row.trigger->tg_relation);
-	row.row = platform_trigger_row(row.trigger);
-	row.old = TRIGGER_FIRED_BY_UPDATE(row.trigger->tg_event) ? row.trigger->tg_trigtuple : NULL;
-	return row;
-}
-
-/* Keeps updated_at. */
-static Datum
-end_row(CrmRow *row)
-{
-	PlatformTouch touch;
-
-	if (row->old != NULL)
-	{
-		platform_touch_prepare(&touch, row->trigger, "updated_at");
-		row->row = platform_touch_row(&touch, row->trigger, row->row);
-	}
-	return PointerGetDatum(row->row);
-}
-
-static Datum
-get_value(const CrmRow *row, HeapTuple tuple, const char *column, bool *isnull)
-{
-	return heap_getattr(tuple, platform_trigger_column(row->trigger, column), row->desc, isnull);
-}
-
-static char *
-get_text(const CrmRow *row, HeapTuple tuple, const char *column)
-{
-	bool		isnull;
-	Datum		value = get_value(row, tuple, column, &isnull);
-
-	return isnull ? NULL : TextDatumGetCString(value);
-}
-
-static bool
-get_bool(const CrmRow *row, HeapTuple tuple, const char *column)
-{
-	bool		isnull;
-	Datum		value = get_value(row, tuple, column, &isnull);
-
-	return !isnull && DatumGetBool(value);
-}
-
-static void
-set_value(CrmRow *row, const char *column, Datum value, bool isnull)
-{
-	int			attnum = platform_trigger_column(row->trigger, column);
-
-	row->row = heap_modify_tuple_by_cols(row->row, row->desc, 1, &attnum, &value, &isnull);
-}
-
-/* Is it another value than before? Of an inserted row everything is. */
-static bool
-is_changed(const CrmRow *row, const char *column)
-{
-	Form_pg_attribute attribute;
-	bool		was_null;
-	bool		isnull;
-	Datum		was;
-	Datum		value;
-
-	if (row->old == NULL)
-		return true;
-	attribute = TupleDescAttr(row->desc, platform_trigger_column(row->trigger, column) - 1);
-	was = get_value(row, row->old, column, &was_null);
-	value = get_value(row, row->row, column, &isnull);
-	if (was_null || isnull)
-		return was_null != isnull;
-	return !datum_image_eq(was, value, attribute->attbyval, attribute->attlen);
-}
-
-/* Does the statement that updates the row give it that column? */
-static bool
-is_given(const CrmRow *row, const char *column)
-{
-	return bms_is_member(platform_trigger_column(row->trigger, column) - FirstLowInvalidHeapAttributeNumber,
-						 row->trigger->tg_updatedcols);
-}
-
-static void
-set_now(CrmRow *row, const char *column)
-{
-	set_value(row, column, TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()), false);
-}
-
 /* Writes a telephone number in its one form: PT422 when it is none. */
 static void
-normalize_number(CrmRow *row, const char *column)
+normalize_number(PlatformChange *row, const char *column)
 {
 	char		e164[PLATFORM_E164_SIZE];
 	char	   *number;
 
-	if (!is_changed(row, column) || (number = get_text(row, row->row, column)) == NULL)
+	if (!platform_change_is_new(row, column) ||
+		(number = platform_change_get_text(row, row->row, column)) == NULL)
 		return;
 	if (!platform_normalize_phone(number, strlen(number),
 								  platform_phone_region(PLATFORM_DEFAULT_REGION, strlen(PLATFORM_DEFAULT_REGION)),
 								  e164))
 		platform_rule_violation(psprintf("%s is no telephone number", column));
 	if (strcmp(number, e164) != 0)
-		set_value(row, column, CStringGetTextDatum(e164), false);
-}
-
-/* PT409 unless the row's status is as before or may follow; true when it is new. */
-static bool
-check_transition(const CrmRow *row, const char *what, const CrmTransition *transitions, int count)
-{
-	char	   *from;
-	char	   *to = get_text(row, row->row, "status");
-
-	if (row->old == NULL || to == NULL)
-		return true;
-	from = get_text(row, row->old, "status");
-	if (strcmp(from, to) == 0)
-		return false;
-	for (int i = 0; i < count; i++)
-	{
-		if (strcmp(transitions[i].from, from) != 0)
-			continue;
-		for (int j = 0; transitions[i].to[j] != NULL; j++)
-		{
-			if (strcmp(transitions[i].to[j], to) == 0)
-				return true;
-		}
-	}
-	platform_wrong_state(psprintf("%s that is %s cannot become %s", what, from, to));
-}
-
-static bool
-has_status(const CrmRow *row, HeapTuple tuple, const char *status)
-{
-	char	   *found = get_text(row, tuple, "status");
-
-	return found != NULL && strcmp(found, status) == 0;
+		platform_change_set(row, column, CStringGetTextDatum(e164), false);
 }
 
 /*
@@ -209,7 +65,7 @@ has_status(const CrmRow *row, HeapTuple tuple, const char *status)
 Datum
 platform_check_agent(PG_FUNCTION_ARGS)
 {
-	static const CrmTransition transitions[] = {
+	static const PlatformTransition transitions[] = {
 		{"pending", {"active", "failed", "suspended", "retired"}},
 		{"active", {"pending", "suspended", "disabled", "failed", "retired"}},
 		{"suspended", {"active", "retired"}},
@@ -217,21 +73,21 @@ platform_check_agent(PG_FUNCTION_ARGS)
 		{"failed", {"pending", "active", "retired"}},
 		{"retired", {"pending"}},
 	};
-	CrmRow		row = begin_row(fcinfo, "check_agent", GUARD_BEFORE);
+	PlatformChange row = platform_change_begin(fcinfo, "check_agent", GUARD_BEFORE);
 
 	normalize_number(&row, "phone_number");
 	normalize_number(&row, "transfer_number");
-	if (check_transition(&row, "an agent", transitions, lengthof(transitions)))
+	if (platform_change_follows(&row, "an agent", transitions, lengthof(transitions)))
 	{
-		if (has_status(&row, row.row, "retired"))
+		if (platform_change_has_status(&row, row.row, "retired"))
 		{
-			set_value(&row, "phone_number", (Datum) 0, true);
-			set_value(&row, "provider_number_id", (Datum) 0, true);
+			platform_change_set(&row, "phone_number", (Datum) 0, true);
+			platform_change_set(&row, "provider_number_id", (Datum) 0, true);
 		}
-		if (has_status(&row, row.row, "active"))
-			set_now(&row, "deployed_at");
+		if (platform_change_has_status(&row, row.row, "active"))
+			platform_change_set_now(&row, "deployed_at");
 	}
-	return end_row(&row);
+	return platform_change_end(&row);
 }
 
 /*
@@ -246,22 +102,22 @@ platform_check_agent(PG_FUNCTION_ARGS)
 Datum
 platform_check_lead(PG_FUNCTION_ARGS)
 {
-	CrmRow		row = begin_row(fcinfo, "check_lead", GUARD_BEFORE);
+	PlatformChange row = platform_change_begin(fcinfo, "check_lead", GUARD_BEFORE);
 
 	normalize_number(&row, "phone");
-	if (row.old != NULL ? is_changed(&row, "flagged_for_review") : get_bool(&row, row.row, "flagged_for_review"))
+	if (row.old != NULL ? platform_change_is_new(&row, "flagged_for_review") : platform_change_get_bool(&row, row.row, "flagged_for_review"))
 	{
-		if (get_bool(&row, row.row, "flagged_for_review"))
-			set_now(&row, "flagged_at");
+		if (platform_change_get_bool(&row, row.row, "flagged_for_review"))
+			platform_change_set_now(&row, "flagged_at");
 		else
-			set_value(&row, "flagged_at", (Datum) 0, true);
+			platform_change_set(&row, "flagged_at", (Datum) 0, true);
 	}
-	return end_row(&row);
+	return platform_change_end(&row);
 }
 
 /* Tells webhooks what happened to a lead: nothing of whom it is. */
 static void
-emit_lead_event(const CrmRow *row, const char *type)
+emit_lead_event(const PlatformChange *row, const char *type)
 {
 	static PlatformQuery payload =
 		PLATFORM_QUERY(QUERY_READ,
@@ -282,13 +138,13 @@ emit_lead_event(const CrmRow *row, const char *type)
 
 		nulls[i] = true;
 		if (tuple != NULL)
-			values[i] = get_value(row, tuple, columns[i], &nulls[i]);
+			values[i] = platform_change_get(row, tuple, columns[i], &nulls[i]);
 	}
 	platform_query_begin();
 	platform_query_run(&payload, values, nulls);
 	event.payload = DatumGetJsonbP(platform_row_datum_copy(0, 1, &isnull));
 	platform_query_end();
-	event.organization = DatumGetUUIDP(get_value(row, row->row, "organization_id", &isnull));
+	event.organization = DatumGetUUIDP(platform_change_get(row, row->row, "organization_id", &isnull));
 	platform_event_emit(&event, NULL);
 }
 
@@ -304,7 +160,7 @@ emit_lead_event(const CrmRow *row, const char *type)
 Datum
 platform_follow_lead(PG_FUNCTION_ARGS)
 {
-	CrmRow		row = begin_row(fcinfo, "follow_lead", GUARD_AFTER);
+	PlatformChange row = platform_change_begin(fcinfo, "follow_lead", GUARD_AFTER);
 
 	if (!platform_event_is_installed())
 		return PointerGetDatum(NULL);
@@ -312,9 +168,9 @@ platform_follow_lead(PG_FUNCTION_ARGS)
 		emit_lead_event(&row, "lead.created");
 	else
 	{
-		if (is_changed(&row, "status"))
+		if (platform_change_is_new(&row, "status"))
 			emit_lead_event(&row, "lead.status_changed");
-		if (is_changed(&row, "owner_id"))
+		if (platform_change_is_new(&row, "owner_id"))
 			emit_lead_event(&row, "lead.assigned");
 	}
 	return PointerGetDatum(NULL);
@@ -332,19 +188,19 @@ platform_follow_lead(PG_FUNCTION_ARGS)
 Datum
 platform_check_deal(PG_FUNCTION_ARGS)
 {
-	static const CrmTransition transitions[] = {
+	static const PlatformTransition transitions[] = {
 		{"pending", {"paid", "canceled"}},
 		{"paid", {"refunded"}},
 	};
-	CrmRow		row = begin_row(fcinfo, "check_deal", GUARD_BEFORE);
+	PlatformChange row = platform_change_begin(fcinfo, "check_deal", GUARD_BEFORE);
 
-	if (check_transition(&row, "a deal", transitions, lengthof(transitions)) &&
-		has_status(&row, row.row, "paid"))
-		set_now(&row, "paid_at");
-	if (row.old != NULL && (is_changed(&row, "amount_minor") || is_changed(&row, "currency")) &&
-		!has_status(&row, row.old, "pending"))
+	if (platform_change_follows(&row, "a deal", transitions, lengthof(transitions)) &&
+		platform_change_has_status(&row, row.row, "paid"))
+		platform_change_set_now(&row, "paid_at");
+	if (row.old != NULL && (platform_change_is_new(&row, "amount_minor") || platform_change_is_new(&row, "currency")) &&
+		!platform_change_has_status(&row, row.old, "pending"))
 		platform_wrong_state("the amount of a deal that is closed cannot change");
-	return end_row(&row);
+	return platform_change_end(&row);
 }
 
 /*
@@ -361,57 +217,53 @@ platform_check_deal(PG_FUNCTION_ARGS)
 Datum
 platform_check_commission(PG_FUNCTION_ARGS)
 {
-	static const CrmTransition transitions[] = {
+	static const PlatformTransition transitions[] = {
 		{"pending_locked", {"payable", "void"}},
 		{"payable", {"paid", "void"}},
 	};
 	static const char *const fixed[] = {
 		"seller_id", "deal_id", "deal_amount_minor", "rate_basis_points", "commission_minor", "currency",
 	};
-	CrmRow		row = begin_row(fcinfo, "check_commission", GUARD_BEFORE);
+	PlatformChange row = platform_change_begin(fcinfo, "check_commission", GUARD_BEFORE);
 
 	if (row.old == NULL)
 	{
-		if (!has_status(&row, row.row, "pending_locked"))
+		if (!platform_change_has_status(&row, row.row, "pending_locked"))
 			platform_wrong_state("a commission begins as pending_locked");
-		return end_row(&row);
+		return platform_change_end(&row);
 	}
-	for (int i = 0; i < lengthof(fixed); i++)
+	platform_change_keeps(&row, "a commission", fixed, lengthof(fixed));
+	if (platform_change_follows(&row, "a commission", transitions, lengthof(transitions)))
 	{
-		if (is_changed(&row, fixed[i]))
-			platform_wrong_state(psprintf("%s of a commission cannot change", fixed[i]));
-	}
-	if (check_transition(&row, "a commission", transitions, lengthof(transitions)))
-	{
-		if (has_status(&row, row.row, "payable"))
-			set_now(&row, "payable_at");
-		else if (has_status(&row, row.row, "paid"))
-			set_now(&row, "approved_at");
+		if (platform_change_has_status(&row, row.row, "payable"))
+			platform_change_set_now(&row, "payable_at");
+		else if (platform_change_has_status(&row, row.row, "paid"))
+			platform_change_set_now(&row, "approved_at");
 		else
-			set_now(&row, "voided_at");
+			platform_change_set_now(&row, "voided_at");
 	}
-	else if (has_status(&row, row.old, "paid") &&
-			 (is_changed(&row, "paid_minor") || is_changed(&row, "approved_at") || is_changed(&row, "approved_by")))
+	else if (platform_change_has_status(&row, row.old, "paid") &&
+			 (platform_change_is_new(&row, "paid_minor") || platform_change_is_new(&row, "approved_at") || platform_change_is_new(&row, "approved_by")))
 		platform_wrong_state("a commission that is paid cannot change");
-	return end_row(&row);
+	return platform_change_end(&row);
 }
 
 static bool
-is_open_status(const CrmRow *row, HeapTuple tuple)
+is_open_status(const PlatformChange *row, HeapTuple tuple)
 {
-	return has_status(row, tuple, "booked") || has_status(row, tuple, "scheduled") ||
-		has_status(row, tuple, "pending") || has_status(row, tuple, "confirmed");
+	return platform_change_has_status(row, tuple, "booked") || platform_change_has_status(row, tuple, "scheduled") ||
+		platform_change_has_status(row, tuple, "pending") || platform_change_has_status(row, tuple, "confirmed");
 }
 
 static bool
-is_moved(const CrmRow *row)
+is_moved(const PlatformChange *row)
 {
-	return is_changed(row, "start_time") || is_changed(row, "end_time") || is_changed(row, "calendar_id");
+	return platform_change_is_new(row, "start_time") || platform_change_is_new(row, "end_time") || platform_change_is_new(row, "calendar_id");
 }
 
 /* Fills in what an appointment may leave out: whose calendar, until when. */
 static void
-complete_appointment(CrmRow *row)
+complete_appointment(PlatformChange *row)
 {
 	bool		no_calendar;
 	bool		no_start;
@@ -421,36 +273,36 @@ complete_appointment(CrmRow *row)
 	TimestampTz start;
 	TimestampTz end;
 
-	(void) get_value(row, row->row, "calendar_id", &no_calendar);
+	(void) platform_change_get(row, row->row, "calendar_id", &no_calendar);
 	if (no_calendar)
 	{
-		value = get_value(row, row->row, "user_id", &isnull);
+		value = platform_change_get(row, row->row, "user_id", &isnull);
 		if (isnull)
-			value = get_value(row, row->row, "organization_id", &isnull);
-		set_value(row, "calendar_id", value, isnull);
+			value = platform_change_get(row, row->row, "organization_id", &isnull);
+		platform_change_set(row, "calendar_id", value, isnull);
 	}
-	start = DatumGetTimestampTz(get_value(row, row->row, "start_time", &no_start));
-	end = DatumGetTimestampTz(get_value(row, row->row, "end_time", &no_end));
+	start = DatumGetTimestampTz(platform_change_get(row, row->row, "start_time", &no_start));
+	end = DatumGetTimestampTz(platform_change_get(row, row->row, "end_time", &no_end));
 	if (no_start)
 		return;
 	if (TIMESTAMP_NOT_FINITE(start))
 		platform_rule_violation("start_time must be a moment");
 	if (no_end)
 	{
-		value = get_value(row, row->row, "duration_minutes", &isnull);
+		value = platform_change_get(row, row->row, "duration_minutes", &isnull);
 		if (isnull || DatumGetInt32(value) < 1)
 			platform_rule_violation("an appointment must have an end_time or a duration_minutes above zero");
 		end = start + DatumGetInt32(value) * USECS_PER_MINUTE;
-		set_value(row, "end_time", TimestampTzGetDatum(end), false);
+		platform_change_set(row, "end_time", TimestampTzGetDatum(end), false);
 	}
 	/* whether it ends after it starts, and ever, is a CHECK's business */
 	if (!TIMESTAMP_NOT_FINITE(end) && end > start && (end - start) / USECS_PER_MINUTE < PG_INT32_MAX)
-		set_value(row, "duration_minutes",
+		platform_change_set(row, "duration_minutes",
 				  Int32GetDatum((end - start + USECS_PER_MINUTE - 1) / USECS_PER_MINUTE), false);
 }
 
 static void
-lock_calendar(const CrmRow *row)
+lock_calendar(const PlatformChange *row)
 {
 	struct
 	{
@@ -460,8 +312,8 @@ lock_calendar(const CrmRow *row)
 	}			name = {"crm calendar"};
 	bool		isnull;
 
-	name.organization = *DatumGetUUIDP(get_value(row, row->row, "organization_id", &isnull));
-	name.calendar = *DatumGetUUIDP(get_value(row, row->row, "calendar_id", &isnull));
+	name.organization = *DatumGetUUIDP(platform_change_get(row, row->row, "organization_id", &isnull));
+	name.calendar = *DatumGetUUIDP(platform_change_get(row, row->row, "calendar_id", &isnull));
 	platform_mutex_lock(hash_bytes_extended((unsigned char *) &name, sizeof(name), 0));
 }
 
@@ -472,7 +324,7 @@ lock_calendar(const CrmRow *row)
  * earlier rows of this very statement, and waits for who is giving the time back.
  */
 static void
-refuse_overlap(const CrmRow *row)
+refuse_overlap(const PlatformChange *row)
 {
 	static PlatformQuery find =
 		PLATFORM_QUERY(QUERY_LATEST | QUERY_OWNER,
@@ -494,7 +346,7 @@ refuse_overlap(const CrmRow *row)
 
 	for (int i = 0; i < lengthof(columns); i++)
 	{
-		values[i] = get_value(row, row->row, columns[i], &nulls[i]);
+		values[i] = platform_change_get(row, row->row, columns[i], &nulls[i]);
 		if (nulls[i] && i < lengthof(columns) - 1)
 			return;
 	}
@@ -529,45 +381,45 @@ Datum
 platform_check_appointment(PG_FUNCTION_ARGS)
 {
 #define OVER "completed", "cancelled", "no_show"
-	static const CrmTransition transitions[] = {
+	static const PlatformTransition transitions[] = {
 		{"pending", {"scheduled", "booked", "confirmed", OVER}},
 		{"scheduled", {"pending", "booked", "confirmed", OVER}},
 		{"booked", {"pending", "scheduled", "confirmed", OVER}},
 		{"confirmed", {"pending", "scheduled", "booked", OVER}},
 	};
-	CrmRow		row = begin_row(fcinfo, "check_appointment", GUARD_BEFORE);
+	PlatformChange row = platform_change_begin(fcinfo, "check_appointment", GUARD_BEFORE);
 	bool		new_status;
 	bool		isnull;
 
-	(void) get_value(&row, row.row, "organization_id", &isnull);
+	(void) platform_change_get(&row, row.row, "organization_id", &isnull);
 	if (isnull)
-		return end_row(&row);
+		return platform_change_end(&row);
 	normalize_number(&row, "customer_phone");
 	complete_appointment(&row);
-	new_status = check_transition(&row, "an appointment", transitions, lengthof(transitions));
-	if (new_status && has_status(&row, row.row, "cancelled"))
-		set_now(&row, "cancelled_at");
+	new_status = platform_change_follows(&row, "an appointment", transitions, lengthof(transitions));
+	if (new_status && platform_change_has_status(&row, row.row, "cancelled"))
+		platform_change_set_now(&row, "cancelled_at");
 	/* the reason of an earlier change is none of this one */
-	if (row.old != NULL && (new_status || is_moved(&row)) && !is_given(&row, "change_reason"))
-		set_value(&row, "change_reason", (Datum) 0, true);
+	if (row.old != NULL && (new_status || is_moved(&row)) && !platform_change_is_given(&row, "change_reason"))
+		platform_change_set(&row, "change_reason", (Datum) 0, true);
 	if (is_moved(&row))
 	{
 		if (row.old != NULL && !is_open_status(&row, row.old))
 			platform_wrong_state("an appointment that is over cannot move");
 		if (row.old != NULL)
-			set_value(&row, "reminder_sent", BoolGetDatum(false), false);
+			platform_change_set(&row, "reminder_sent", BoolGetDatum(false), false);
 		if (is_open_status(&row, row.row))
 		{
 			lock_calendar(&row);
 			refuse_overlap(&row);
 		}
 	}
-	return end_row(&row);
+	return platform_change_end(&row);
 }
 
 /* Writes what happened, and tells webhooks. */
 static void
-record_change(const CrmRow *row, const char *change, const char *event_type)
+record_change(const PlatformChange *row, const char *change, const char *event_type)
 {
 	static PlatformQuery insert =
 		PLATFORM_QUERY(QUERY_LATEST | QUERY_OWNER,
@@ -592,13 +444,13 @@ record_change(const CrmRow *row, const char *change, const char *event_type)
 
 		nulls[i] = tuple == NULL;
 		if (columns[i] != NULL && tuple != NULL)
-			values[i] = get_value(row, tuple, columns[i], &nulls[i]);
+			values[i] = platform_change_get(row, tuple, columns[i], &nulls[i]);
 	}
 	values[2] = CStringGetTextDatum(change);
 	nulls[2] = false;
 	nulls[9] = true;
 	if (row->old != NULL)
-		values[9] = get_value(row, row->row, "change_reason", &nulls[9]);
+		values[9] = platform_change_get(row, row->row, "change_reason", &nulls[9]);
 	values[10] = CStringGetTextDatum(platform_caller_name());
 	nulls[10] = false;
 	platform_query_run(&insert, values, nulls);
@@ -616,7 +468,7 @@ record_change(const CrmRow *row, const char *change, const char *event_type)
 
 /* Takes back the reminders that wait, and makes those that are due from now on. */
 static void
-renew_reminders(const CrmRow *row)
+renew_reminders(const PlatformChange *row)
 {
 	static PlatformQuery cancel =
 		PLATFORM_QUERY(QUERY_LATEST | QUERY_OWNER,
@@ -642,10 +494,10 @@ renew_reminders(const CrmRow *row)
 	bool		isnull;
 
 	for (int i = 0; i < lengthof(columns); i++)
-		values[i] = get_value(row, row->row, columns[i], &isnull);
+		values[i] = platform_change_get(row, row->row, columns[i], &isnull);
 	if (row->old != NULL)
 		platform_query_run(&cancel, values, NULL);
-	if (is_open_status(row, row->row) && get_bool(row, row->row, "reminder_enabled"))
+	if (is_open_status(row, row->row) && platform_change_get_bool(row, row->row, "reminder_enabled"))
 		platform_query_run(&insert, values, NULL);
 }
 
@@ -662,22 +514,22 @@ renew_reminders(const CrmRow *row)
 Datum
 platform_follow_appointment(PG_FUNCTION_ARGS)
 {
-	CrmRow		row = begin_row(fcinfo, "follow_appointment", GUARD_AFTER);
+	PlatformChange row = platform_change_begin(fcinfo, "follow_appointment", GUARD_AFTER);
 	bool		moved = is_moved(&row);
 	bool		closed = !is_open_status(&row, row.row);
-	bool		new_status = is_changed(&row, "status");
+	bool		new_status = platform_change_is_new(&row, "status");
 
 	platform_query_begin();
 	if (row.old == NULL)
 		record_change(&row, "created", "appointment.created");
-	else if (new_status && has_status(&row, row.row, "cancelled"))
+	else if (new_status && platform_change_has_status(&row, row.row, "cancelled"))
 		record_change(&row, "cancelled", "appointment.cancelled");
 	else if (moved)
 		record_change(&row, "rescheduled", "appointment.rescheduled");
 	else if (new_status)
 		record_change(&row, "status", "appointment.status_changed");
-	if (moved || (new_status && closed) || is_changed(&row, "reminder_enabled") ||
-		is_changed(&row, "reminder_minutes") || is_changed(&row, "reminder_offsets"))
+	if (moved || (new_status && closed) || platform_change_is_new(&row, "reminder_enabled") ||
+		platform_change_is_new(&row, "reminder_minutes") || platform_change_is_new(&row, "reminder_offsets"))
 		renew_reminders(&row);
 	platform_query_end();
 	return PointerGetDatum(NULL);

@@ -79,8 +79,9 @@ INSERT INTO platform.member_privileges VALUES ('function', 'list_referrals(uuid,
 CREATE OR REPLACE FUNCTION platform.referral_fraud_score(for_organization_id uuid, for_referral_id uuid) RETURNS integer
 LANGUAGE sql STABLE PARALLEL RESTRICTED
 AS $$
-SELECT COALESCE(pg_catalog.sum(s.points), 0)::integer
-FROM platform.referral_fraud_signals s WHERE s.organization_id = for_organization_id AND s.referral_id = for_referral_id
+SELECT CAST(COALESCE(pg_catalog.sum(s.points), 0) AS pg_catalog.int4)
+FROM platform.referral_fraud_signals s
+WHERE s.organization_id OPERATOR(pg_catalog.=) for_organization_id AND s.referral_id OPERATOR(pg_catalog.=) for_referral_id
 $$;
 COMMENT ON FUNCTION platform.referral_fraud_score(uuid, uuid) IS
 	'The sum of the points of a referral''s signals; 0 without any. Operators.';
