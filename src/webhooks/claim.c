@@ -107,6 +107,16 @@ static TimestampTz looked_back = 0;
 static TimestampTz fanned_out = 0;
 static bool got_all = false;	/* the last claim did */
 
+/*
+ * Whoever has no transaction id holds no row: he may wait for one. Claims lock
+ * endpoints in the order in which they are due, and must not.
+ */
+static bool
+may_wait(void)
+{
+	return !TransactionIdIsValid(GetTopTransactionIdIfAny());
+}
+
 /* ---- endpoints ---- */
 
 static int
@@ -139,7 +149,8 @@ pick_endpoints(WebhookEndpoint *endpoints, TimestampTz now, int limit)
 		endpoint->half_open = strcmp(breaker, "half_open") == 0;
 	}
 	/* others may be held by somebody: what is due for longer than this is found above */
-	first_due = (count > 0 ? endpoints[0].due_at : now) - LOOK_BACK;
+	if (count > 0 || may_wait())
+		first_due = (count > 0 ? endpoints[0].due_at : now) - LOOK_BACK;
 	return count;
 }
 
@@ -376,16 +387,6 @@ put_request(ReturnSetInfo *result, const WebhookClaims *claims, const WebhookCla
 /* ---- the claim ---- */
 
 /*
- * Whoever has no transaction id holds no row: he may wait for one. Claims lock
- * endpoints in the order in which they are due, and must not.
- */
-static bool
-may_wait(void)
-{
-	return !TransactionIdIsValid(GetTopTransactionIdIfAny());
-}
-
-/*
  * Turns new events into deliveries, until there are some. They are due from a moment
  * on that is later than the claim began.
  */
@@ -448,7 +449,7 @@ platform_webhook_claim_init(void)
 }
 
 /*
- * Picks endpoints and claims, some at a time: who took all that are due would have
+ * Picks endpoints and claims, a few at first: who took all that are due would have
  * others wait. Returns the endpoints, whose secrets are to be wiped.
  */
 static int
@@ -458,7 +459,7 @@ claim_due(WebhookClaims *claims, int limit, WebhookEndpoint *endpoints)
 
 	for (int round = 0; round < ROUNDS_MAX && claims->count < limit && count < ENDPOINTS_MAX; round++)
 	{
-		int			want = (limit - claims->count + ENDPOINT_SHARE - 1) / ENDPOINT_SHARE;
+		int			want = (limit - claims->count + ENDPOINT_SHARE - 1) / ENDPOINT_SHARE << round;
 		int			picked = pick(claims, Min(want, ENDPOINTS_MAX - count), &endpoints[count]);
 		bool		more;
 
