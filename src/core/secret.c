@@ -69,13 +69,13 @@ place_aad(const PlatformSecretPlace *place, PlatformAadBuffer *aad)
 
 /* ---- envelopes ---- */
 
+#define LEAST_SIZE	(HEADER_SIZE + PLATFORM_GCM_NONCE_SIZE + PLATFORM_AEAD_TAG_SIZE)
+
 /* Reads the first bytes of the text form; false when it is none of ours. */
 static bool
 read_header(const char *text, size_t length, uint8 *header)
 {
-	size_t		least = ((HEADER_SIZE + PLATFORM_GCM_NONCE_SIZE + PLATFORM_AEAD_TAG_SIZE) * 4 + 2) / 3;
-
-	return length >= least &&
+	return length >= (LEAST_SIZE * 4 + 2) / 3 &&
 		platform_base64url_decode(text, HEADER_SIZE / 3 * 4, header) == HEADER_SIZE &&
 		header[0] != 0 && header[1] != 0;
 }
@@ -101,24 +101,27 @@ free_envelope(EnvelopeBuffer *buffer)
 		pfree(buffer->bytes);
 }
 
-/* Decodes the whole envelope; -1 when it is none. The buffer is to be freed. */
+/*
+ * Decodes the whole envelope; -1 when it is none. The buffer is to be freed. For
+ * a long text that is something else nothing is allocated.
+ */
 static int
 read_envelope(const char *text, size_t length, EnvelopeBuffer *buffer)
 {
+	size_t		size = PLATFORM_BASE64URL_DECODED(length);
 	uint8		header[HEADER_SIZE];
 
 	buffer->bytes = buffer->small;
-	if (!read_header(text, length, header))
+	if (size > sizeof(buffer->small) && !read_header(text, length, header))
 		return -1;
-	return platform_base64url_decode(text, length,
-									 allocate_envelope(buffer, PLATFORM_BASE64URL_DECODED(length)));
+	return platform_base64url_decode(text, length, allocate_envelope(buffer, size));
 }
 
 /* Why the bytes are no envelope that can be read, or KEY_OK. */
 static PlatformKeyReason
 envelope_fault(const uint8 *envelope, int size)
 {
-	if (size < HEADER_SIZE)
+	if (size < LEAST_SIZE || envelope[0] == 0 || envelope[1] == 0)
 		return KEY_MALFORMED;
 	if (envelope[0] != ENVELOPE_FORMAT ||
 		(envelope[1] != SUITE_GCM && envelope[1] != SUITE_XAES))
