@@ -97,6 +97,7 @@ read_row(uint64 i, InboxRow *row)
 	row->source = platform_row_cstring(i, 3);
 	row->event_type = platform_row_cstring(i, 4);
 	row->phone_number = platform_row_cstring(i, 5);
+	row->locked = true;
 	row->was_claimed = platform_row_bool(i, 6);
 	row->attempts = platform_row_int32(i, 7);
 	row->max_attempts = platform_row_int32(i, 8);
@@ -129,11 +130,11 @@ platform_inbox_pick(const char *source, int count, bool with_extras, int *found)
 					   TIMESTAMPTZOID, INT8OID, TEXTOID);
 	static PlatformQuery pick_extras =
 		PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
-					   "WITH p AS MATERIALIZED (SELECT " ROW_COLUMNS ", q.user_id, q.received_at,"
-					   " q.request_id, q.created_at, q.due_at" DUE ")"
-					   " SELECT p.id, p.organization_id, p.source, p.event_type, p.phone_number, p.was_claimed,"
+					   "SELECT p.id, p.organization_id, p.source, p.event_type, p.phone_number, p.was_claimed,"
 					   " p.attempts, p.max_attempts, p.may_be_noted, p.raw_payload, p.due_at, p.user_id,"
-					   " p.received_at, r.headers, r.body FROM p LEFT JOIN platform.webhook_requests r"
+					   " p.received_at, r.headers, r.body"
+					   " FROM (SELECT " ROW_COLUMNS ", q.user_id, q.received_at, q.request_id, q.created_at,"
+					   " q.due_at" DUE ") AS p LEFT JOIN platform.webhook_requests r"
 					   " ON r.id OPERATOR(pg_catalog.=) p.request_id"
 					   " AND r.organization_id OPERATOR(pg_catalog.=) p.organization_id"
 					   " AND r.created_at OPERATOR(pg_catalog.=) p.created_at",
@@ -281,12 +282,11 @@ platform_claim_inbound(PG_FUNCTION_ARGS)
 
 /* Arguments organization_id, webhook_id and lease_id: the event, if it is still the lease's. */
 static bool
-lock_argument(FunctionCallInfo fcinfo, PlatformRow *queue, InboxRow *row, char **worker)
+find_argument(FunctionCallInfo fcinfo, PlatformRow *queue, InboxRow *row, bool lock, char **worker)
 {
 	row->organization = *PG_GETARG_UUID_P(0);
 	row->id = *PG_GETARG_UUID_P(1);
-	platform_inbox_queue_open(queue);
-	return platform_inbox_lock_lease(queue, row, PG_GETARG_UUID_P(2), worker);
+	return platform_inbox_find_lease(queue, row, PG_GETARG_UUID_P(2), lock, worker);
 }
 
 static void
@@ -317,7 +317,8 @@ platform_extend_inbound_lease(PG_FUNCTION_ARGS)
 
 	check_lease_arguments(fcinfo);
 	lease = platform_require_interval(fcinfo, 3, "lease", false, LEASE_DAYS_MAX);
-	extended = lock_argument(fcinfo, &queue, &row, &worker);
+	platform_inbox_queue_open(&queue);
+	extended = find_argument(fcinfo, &queue, &row, true, &worker);
 	if (extended)
 		platform_inbox_extend(&queue, GetCurrentTimestamp() + lease);
 	platform_row_close(&queue);
@@ -353,7 +354,8 @@ platform_complete_inbound(PG_FUNCTION_ARGS)
 		retry = platform_require_interval(fcinfo, 5, "retry_in", true, RETRY_DAYS_MAX);
 
 	platform_query_begin();
-	if (lock_argument(fcinfo, &queue, &row, &worker))
+	platform_inbox_queue_open(&queue);
+	for (bool lock = false; status == NULL && find_argument(fcinfo, &queue, &row, lock, &worker); lock = true)
 		status = platform_inbox_finish(&queue, &row, row.attempts, result, error, retry, worker);
 	platform_row_close(&queue);
 	platform_query_end();

@@ -124,10 +124,7 @@ typedef enum InboxExtra
 	INBOX_EXTRAS
 } InboxExtra;
 
-/*
- * An event that is being processed, under its row's lock. What it holds lives until
- * platform_query_end().
- */
+/* An event that is being processed. What it holds lives until platform_query_end(). */
 typedef struct InboxRow
 {
 	pg_uuid_t	id;
@@ -135,6 +132,7 @@ typedef struct InboxRow
 	const char *source;
 	const char *event_type;
 	const char *phone_number;	/* NULL: none */
+	bool		locked;			/* by this transaction */
 	bool		was_claimed;	/* by somebody whose lease ended */
 	int			attempts;		/* those before */
 	int			max_attempts;
@@ -177,11 +175,11 @@ extern bool platform_inbox_claim(PlatformRow *queue, const InboxRow *row, const 
 								 TimestampTz until, pg_uuid_t *lease);
 
 /*
- * Locks the event with row->id and ->organization and fills in the rest, if it is still
- * the lease's, and who claimed it.
+ * Finds the event with row->id and ->organization, and locks it if asked to; fills in the
+ * rest and who claimed it. False unless it is still the lease's.
  */
-extern bool platform_inbox_lock_lease(PlatformRow *queue, InboxRow *row, const pg_uuid_t *lease,
-									  char **worker);
+extern bool platform_inbox_find_lease(PlatformRow *queue, InboxRow *row, const pg_uuid_t *lease,
+									  bool lock, char **worker);
 
 /* The lease of the event just locked ends then. */
 extern void platform_inbox_extend(PlatformRow *queue, TimestampTz until);
@@ -189,7 +187,8 @@ extern void platform_inbox_extend(PlatformRow *queue, TimestampTz until);
 /*
  * What came of an event after this many attempts: success, skipped or any word:
  * processed; failed: tried again after retry microseconds (-1: as usual), or dead;
- * dead; unknown_number: tried again as well, then it waits. Returns the status.
+ * dead; unknown_number: tried again as well, then it waits. Returns the status; NULL,
+ * without effect, when somebody holds the row, which was not locked.
  */
 extern const char *platform_inbox_finish(PlatformRow *queue, const InboxRow *row, int attempts,
 										 const char *result, const char *error, int64 retry,

@@ -4,8 +4,8 @@
  *	  does it.
  *
  * A row is written past the executor, as it was stored: an UPDATE would spend most of
- * its time on the table's checks, which hold by what is written here. Whoever writes one
- * has locked it before.
+ * its time on the table's checks, which hold by what is written here. Most have been
+ * locked before; one that has not is written if nobody else holds it.
  */
 #include "core/platform.h"
 
@@ -135,12 +135,15 @@ end_lease(PlatformRow *queue)
 	platform_row_set_null(queue, Q_CLAIMED_BY);
 }
 
-/* The row is locked: only this transaction itself can have changed it since. */
-static void
-write_row(PlatformRow *queue)
+/* False when somebody else holds or wrote a row that is not locked. */
+static bool
+write_row(PlatformRow *queue, bool locked)
 {
+	if (!locked)
+		return platform_row_update(queue) == ROW_DONE;
 	if (platform_row_update_locked(queue) != ROW_DONE)
 		elog(ERROR, "could not write a row of the queue that is locked");
+	return true;
 }
 
 /* ---- leases ---- */
@@ -158,8 +161,7 @@ platform_inbox_claim(PlatformRow *queue, const InboxRow *row, const char *worker
 	set_text(queue, Q_CLAIMED_BY, worker);
 	platform_row_set(queue, Q_ATTEMPTS, Int32GetDatum(row->attempts + 1));
 	platform_row_set(queue, Q_LAST_ATTEMPT_AT, TimestampTzGetDatum(GetCurrentTimestamp()));
-	write_row(queue);
-	return true;
+	return write_row(queue, true);
 }
 
 static bool
@@ -190,17 +192,19 @@ get_int(const PlatformRow *queue, int column)
 }
 
 bool
-platform_inbox_lock_lease(PlatformRow *queue, InboxRow *row, const pg_uuid_t *lease, char **worker)
+platform_inbox_find_lease(PlatformRow *queue, InboxRow *row, const pg_uuid_t *lease, bool lock,
+						  char **worker)
 {
 	char	   *result;
 
 	if (!find(queue, row) || !has_lease(queue, lease))
 		return false;
-	while (!platform_row_lock(queue))
+	while (lock && !platform_row_lock(queue))
 		if (!find(queue, row))
 			return false;
 	if (!has_lease(queue, lease))
 		return false;
+	row->locked = lock;
 	row->source = get_text(queue, Q_SOURCE);
 	row->event_type = get_text(queue, Q_TYPE);
 	row->phone_number = get_text(queue, Q_PHONE_NUMBER);
@@ -218,7 +222,7 @@ void
 platform_inbox_extend(PlatformRow *queue, TimestampTz until)
 {
 	platform_row_set(queue, Q_DUE_AT, TimestampTzGetDatum(until));
-	write_row(queue);
+	(void) write_row(queue, true);
 }
 
 /* ---- what is not processed now ---- */
@@ -240,7 +244,7 @@ hold(PlatformRow *queue, const InboxRow *row)
 	if (row->was_claimed)
 		set_text(queue, Q_STATUS, "received");
 	end_lease(queue);
-	write_row(queue);
+	(void) write_row(queue, true);
 }
 
 InboxAside
@@ -360,7 +364,8 @@ platform_inbox_finish(PlatformRow *queue, const InboxRow *row, int attempts, con
 	platform_row_set(queue, Q_ATTEMPTS, Int32GetDatum(attempts));
 	platform_row_set(queue, Q_LAST_ATTEMPT_AT, TimestampTzGetDatum(now));
 	end_lease(queue);
-	write_row(queue);
+	if (!write_row(queue, row->locked))
+		return NULL;
 
 	if (unknown)
 		note_unknown_number(row);
