@@ -59,8 +59,6 @@ FROM platform.webhook_deliveries d JOIN platform.webhook_subscriptions s ON s.id
 WHERE d.event_type = 'order.returned' AND s.name LIKE 'Tour %' ORDER BY s.name;
 SELECT attempt, outcome, http_status FROM platform.webhook_attempts WHERE subscription_id = :'flaky' ORDER BY attempt;
 \set ECHO none
-SELECT EXISTS (SELECT FROM pg_proc WHERE oid = to_regprocedure('platform.replay_webhook_delivery(uuid)')) AS can_replay \gset
-\if :can_replay
 \echo
 \echo The customer repairs the address, and the dead letter is sent again, with the same webhook-id.
 \echo
@@ -71,7 +69,6 @@ SELECT pg_sleep(1) \g /dev/null
 SELECT replay, status, response_status FROM platform.webhook_deliveries WHERE subscription_id = :'broken' ORDER BY replay;
 \set ECHO none
 \! grep '^broken ' "$RECEIVER_LOG"
-\endif
 \echo
 \set ECHO queries
 SELECT runs_as, doing FROM platform.webhook_sender_status();
