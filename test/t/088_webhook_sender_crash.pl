@@ -88,20 +88,25 @@ sub write_for
 		'<', \undef, '>&', \$output);
 }
 
-# A process of the server, killed; undef when there is none just now.
+# A process of the server, killed as soon as there is one.
 sub kill_one
 {
 	my ($which) = @_;
-	my ($status, $pid) = $node->psql('postgres', "SELECT pid FROM pg_stat_activity WHERE $which ORDER BY random() LIMIT 1");
 
-	return defined $pid && $pid =~ /^\d+$/ ? kill 'KILL', $pid : undef;
+	for (1 .. 50)
+	{
+		my ($status, $pid) = $node->psql('postgres', "SELECT pid FROM pg_stat_activity WHERE $which ORDER BY random() LIMIT 1");
+		return kill 'KILL', $pid if defined $pid && $pid =~ /^\d+$/;
+		sleep 0.1;
+	}
+	return 0;
 }
 
 my %kills;
 my @order = ('sender', 'backend', 'server', 'sender', 'server', 'backend');
 for my $victim (@order)
 {
-	my $writers = write_for(2);
+	my $writers = write_for(3);
 
 	sleep 0.5 + rand 1.5;
 	if ($victim eq 'server')
@@ -118,7 +123,7 @@ for my $victim (@order)
 	}
 	else
 	{
-		$kills{$victim} += kill_one($victim eq 'sender' ? "backend_type = 'platform webhook sender'" : "backend_type = 'client backend' AND pid <> pg_backend_pid()") // 0;
+		$kills{$victim} += kill_one($victim eq 'sender' ? "backend_type = 'platform webhook sender'" : "backend_type = 'client backend' AND pid <> pg_backend_pid()");
 	}
 	$writers->finish;
 	ask('SELECT 1');
