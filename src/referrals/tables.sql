@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS platform.referral_settings (
 	CONSTRAINT referral_settings_upfront_amount_cents_check CHECK (upfront_amount_cents BETWEEN 0 AND 1000000000),
 	CONSTRAINT referral_settings_monthly_percent_check CHECK (monthly_percent BETWEEN 0 AND 100),
 	CONSTRAINT referral_settings_max_months_check CHECK (max_months BETWEEN 0 AND 1200),
-	CONSTRAINT referral_settings_holds_check CHECK (hold_days BETWEEN 0 AND 3650 AND extended_hold_days BETWEEN hold_days AND 3650),
+	CONSTRAINT referral_settings_holds_check CHECK (hold_days >= 0 AND extended_hold_days >= hold_days AND hold_days <= 3650 AND extended_hold_days <= 3650),
 	CONSTRAINT referral_settings_min_payout_cents_check CHECK (min_payout_cents >= 1),
 	CONSTRAINT referral_settings_auto_approve_under_cents_check CHECK (auto_approve_under_cents >= 0),
 	CONSTRAINT referral_settings_scores_check CHECK (0 <= fraud_auto_approve_max AND fraud_auto_approve_max < fraud_extended_hold_min
