@@ -129,7 +129,7 @@ SET LOCAL ROLE platform_test_member;
 SELECT name FROM chatapp.chatbots ORDER BY name COLLATE "C";
 SELECT count(*) AS calls FROM chatapp.calls;
 SAVEPOINT u;
-INSERT INTO chatapp.ai_models (provider, model_name, display_name) VALUES ('compat', 'mine', 'Mine');
+INSERT INTO chatapp.ai_models (id, provider, model_name, display_name) VALUES (gen_random_uuid(), 'compat', 'mine', 'Mine');
 ROLLBACK TO u;
 UPDATE chatapp.companies SET settings = jsonb_set(settings, '{features,callEnabled}', 'true'::jsonb, true);
 ROLLBACK TO u;
