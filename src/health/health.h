@@ -18,8 +18,9 @@ extern PlatformModule platform_health_module;
 /*
  * Appends the common table expressions that read the inputs, each with one row
  * an organization: limits, calls, contacts, sessions, audit, agents, webhooks,
- * profile, payment. Parameters: $1 the organization, if single; $2 the days over
- * which contacts are counted.
+ * profile, payment. Parameters: $1 the organization, if single; moments, which cost
+ * less than intervals taken off for each row: $2 since when contacts are counted, $4
+ * a week ago, $5 five weeks ago.
  */
 extern void platform_health_append_sources(StringInfo sql, bool single);
 

@@ -15,10 +15,12 @@
 #include "core/platform.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/timestamp.h"
 
 #include "core/argument.h"
 #include "core/error.h"
@@ -40,6 +42,8 @@ PlatformModule platform_health_module = {"health", 640, 0};
 /* The rules: settings and, for each signal, its thresholds and their points. */
 #define SETTING(name) \
 	" max(value) FILTER (WHERE name = '" name "') AS " name ","
+#define SINCE(name, since) \
+	" now() - max(value) FILTER (WHERE name = '" name "') * interval '1 day' AS " since ","
 #define BANDS(signal) \
 	" array_agg(threshold + CASE WHEN exclusive THEN 1e-9::float8 ELSE 0 END ORDER BY threshold)" \
 	" FILTER (WHERE signal = '" signal "') AS " signal "_from," \
@@ -55,10 +59,9 @@ static const char *const rules =
 	SETTING("grade_a") SETTING("grade_b") SETTING("grade_c") SETTING("grade_d")
 	SETTING("risk_low") SETTING("risk_medium") SETTING("risk_high")
 	SETTING("drop_medium") SETTING("drop_high") SETTING("drop_critical")
-	SETTING("email_below") SETTING("inactive_days")
+	SETTING("email_below") SINCE("inactive_days", "inactive_since") SINCE("repeat_days", "repeat_since")
 	SETTING("decline_calls") SETTING("decline_medium") SETTING("decline_high") SETTING("decline_critical")
-	SETTING("repeat_days")
-	" 0 FROM platform.health_settings),\n"
+	" now() - interval '1 day' AS yesterday FROM platform.health_settings),\n"
 	"b AS (SELECT"
 	BANDS("usage_percent") BANDS("idle_days") BANDS("contacts") BANDS("agents")
 	BANDS("webhooks") BANDS("calendars") BANDS("sms_cap") BANDS("personal_phones")
@@ -107,8 +110,8 @@ static const char *const scoring =
 	" GREATEST(t.score, t.old_baseline) AS baseline, GREATEST(t.score, t.old_baseline) - t.score AS fall,"
 	" CASE WHEN t.week_before >= s.decline_calls THEN 100 * (1 - t.week / t.week_before) ELSE 0 END AS decline,"
 	" t.old_score >= s.email_below AND t.score < s.email_below AS crosses,"
-	" coalesce(t.last_at, t.created_at) < now() - s.inactive_days * interval '1 day' AS idle,"
-	" $3 OR t.old_score IS NULL OR t.last_calculated < now() - interval '1 day' OR t.old_baseline < t.score"
+	" coalesce(t.last_at, t.created_at) < s.inactive_since AS idle,"
+	" $3 OR t.old_score IS NULL OR t.last_calculated < s.yesterday OR t.old_baseline < t.score"
 	" OR t.old_usage <> t.usage OR t.old_engagement <> t.engagement OR t.old_adoption <> t.adoption"
 	" OR t.old_payment <> t.payment AS is_changed"
 	" FROM totals t CROSS JOIN s),\n"
@@ -173,7 +176,7 @@ static const char *const alerting =
 	" WHERE f.severity IS NOT NULL AND (o.id IS NULL OR (f.crosses AND f.alert_type = 'score_drop') OR " WORSE("o.severity", "f.severity") ")"
 	" AND NOT EXISTS (SELECT 1 FROM platform.churn_alerts r"
 	" WHERE r.organization_id = f.id AND r.alert_type = f.alert_type AND r.resolved AND NOT r.auto_resolved"
-	" AND r.resolved_at > now() - s.repeat_days * interval '1 day')),\n"
+	" AND r.resolved_at > s.repeat_since)),\n"
 	"raised AS (INSERT INTO platform.churn_alerts AS a (organization_id, alert_type, severity, title, score_before, score_after, metadata, email_due)"
 	" SELECT n.id, n.alert_type, n.severity, CASE n.alert_type"
 	" WHEN 'score_drop' THEN format('Score fell from %s to %s', n.baseline, n.score)"
@@ -201,9 +204,10 @@ static PlatformQuery find_organization =
 				   "SELECT 1 FROM platform.organizations WHERE id OPERATOR(pg_catalog.=) $1",
 				   UUIDOID);
 
-static PlatformQuery contact_days =
+static PlatformQuery contacts_since =
 	PLATFORM_QUERY(QUERY_READ | QUERY_LATEST | QUERY_OWNER,
-				   "SELECT coalesce(pg_catalog.max(value), 7)::pg_catalog.float8 FROM platform.health_settings"
+				   "SELECT pg_catalog.now() OPERATOR(pg_catalog.-) (coalesce(pg_catalog.max(value), 7)"
+				   " OPERATOR(pg_catalog.*) '1 day'::pg_catalog.interval) FROM platform.health_settings"
 				   " WHERE name OPERATOR(pg_catalog.=) 'contact_days'");
 
 static char *
@@ -228,11 +232,15 @@ calculation(bool single)
  * compiling it would cost more than it saves.
  */
 static void
-run_calculation(const pg_uuid_t *organization, Datum days)
+run_calculation(const pg_uuid_t *organization, Datum contacts_since)
 {
-	Oid			types[3] = {UUIDOID, FLOAT8OID, BOOLOID};
-	Datum		values[3] = {UUIDPGetDatum(organization), days, BoolGetDatum(organization != NULL)};
-	char		nulls[4] = {organization == NULL ? 'n' : ' ', ' ', ' ', '\0'};
+	TimestampTz now = GetCurrentTransactionStartTimestamp();
+	Oid			types[5] = {UUIDOID, TIMESTAMPTZOID, BOOLOID, TIMESTAMPTZOID, TIMESTAMPTZOID};
+	Datum		values[5] = {
+		UUIDPGetDatum(organization), contacts_since, BoolGetDatum(organization != NULL),
+		TimestampTzGetDatum(now - 7 * USECS_PER_DAY), TimestampTzGetDatum(now - 35 * USECS_PER_DAY),
+	};
+	char		nulls[6] = {organization == NULL ? 'n' : ' ', ' ', ' ', ' ', ' ', '\0'};
 	int			level = NewGUCNestLevel();
 	PlatformUser saved;
 	int			result;
@@ -244,7 +252,7 @@ run_calculation(const pg_uuid_t *organization, Datum days)
 	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
 	platform_become_owner(&saved);
-	result = SPI_execute_with_args(calculation(organization != NULL), 3, types, values, nulls, false, 0);
+	result = SPI_execute_with_args(calculation(organization != NULL), 5, types, values, nulls, false, 0);
 	platform_restore_user(&saved);
 	AtEOXact_GUC(true, level);
 	if (result < 0)
@@ -271,7 +279,7 @@ platform_calculate_health_scores(PG_FUNCTION_ARGS)
 	const pg_uuid_t *organization = PG_ARGISNULL(0) ? NULL : PG_GETARG_UUID_P(0);
 	TupleDesc	desc;
 	Datum		id = UUIDPGetDatum(organization);
-	Datum		days;
+	Datum		since;
 	Datum		values[4];
 	bool		nulls[4] = {false};
 
@@ -284,9 +292,9 @@ platform_calculate_health_scores(PG_FUNCTION_ARGS)
 	platform_query_begin();
 	if (organization != NULL && platform_query_run(&find_organization, &id, NULL) == 0)
 		platform_no_such_organization(organization);
-	(void) platform_query_run(&contact_days, NULL, NULL);
-	days = platform_row_datum(0, 1, &nulls[0]);
-	run_calculation(organization, days);
+	(void) platform_query_run(&contacts_since, NULL, NULL);
+	since = platform_row_datum(0, 1, &nulls[0]);
+	run_calculation(organization, since);
 	for (int i = 0; i < 4; i++)
 		values[i] = Int64GetDatum(platform_row_int64(0, i + 1));
 	platform_query_end();

@@ -42,9 +42,9 @@ static const Source sources[] = {
 
 #define CALLS_QUERY(table, at) \
 	"SELECT t.organization_id, max(t." at ") AS last_at," \
-	" count(*) FILTER (WHERE t." at " > now() - interval '7 days') AS week," \
-	" count(*) FILTER (WHERE t." at " <= now() - interval '7 days') / 4.0::float8 AS week_before" \
-	" FROM platform." table " t WHERE t." at " > now() - interval '35 days' AND t." at " <= now()%s" \
+	" count(*) FILTER (WHERE t." at " > $4) AS week," \
+	" count(*) FILTER (WHERE t." at " <= $4) / 4.0::float8 AS week_before" \
+	" FROM platform." table " t WHERE t." at " > $5 AND t." at " <= now()%s" \
 	" GROUP BY t.organization_id"
 
 	{"calls", "calls", {"organization_id", "created_at"}, CALLS_QUERY("calls", "created_at")},
@@ -54,7 +54,7 @@ static const Source sources[] = {
 
 #define CONTACTS_QUERY(table, at) \
 	"SELECT t.organization_id, count(*) AS contacts FROM platform." table " t" \
-	" WHERE t." at " > now() - $2 * interval '1 day' AND t." at " <= now()%s GROUP BY t.organization_id"
+	" WHERE t." at " > $2 AND t." at " <= now()%s GROUP BY t.organization_id"
 
 	{"contacts", "leads", {"organization_id", "created_at"}, CONTACTS_QUERY("leads", "created_at")},
 	{"contacts", "calls", {"organization_id", "created_at"}, CONTACTS_QUERY("calls", "created_at")},
@@ -68,7 +68,7 @@ static const Source sources[] = {
 
 	{"audit", "audit_logs", {"organization_id", "created_at", "actor"},
 		"SELECT t.organization_id, max(t.created_at) AS last_at FROM platform.audit_logs t"
-		" WHERE t.actor IS NOT NULL AND t.created_at > now() - interval '35 days' AND t.created_at <= now()%s"
+		" WHERE t.actor IS NOT NULL AND t.created_at > $5 AND t.created_at <= now()%s"
 	" GROUP BY t.organization_id"},
 	{"audit", NULL, {NULL}, "SELECT NULL::uuid AS organization_id, NULL::timestamptz AS last_at WHERE false"},
 
