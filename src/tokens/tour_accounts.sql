@@ -25,9 +25,10 @@ SELECT remaining, priority, expires_at IS NOT NULL AS expires
 FROM platform.open_token_grants('00000000-0000-0000-0000-000000000000', 'test_user_2');
 \set ECHO none
 \echo
-\echo The statement adds up.
+\echo The statement adds up, and so does double entry.
 \echo
 \set ECHO queries
 SELECT version, kind, amount, balance_after FROM platform.token_statement('00000000-0000-0000-0000-000000000000', 'test_user_2');
+SELECT account, sum(amount) FROM platform.token_postings WHERE user_id = 'test_user_2' GROUP BY account ORDER BY account;
 SELECT count(*) AS broken FROM platform.verify_token_accounts();
 \set ECHO none

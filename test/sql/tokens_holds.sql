@@ -105,4 +105,13 @@ ROLLBACK TO s;
 \set VERBOSITY default
 SELECT hold_id, reserved, remaining, available, status FROM platform.reserve_tokens(:org, 'nobody', 1);
 SELECT status FROM platform.reserve_tokens(:org, 'ann', 1, '31 days');
+-- a hold that somebody wrote by hand holds nothing, is found, and is in nobody's way when it is over
+SELECT remaining FROM platform.adjust_tokens(:org, 'ann', 50, 'more');
+INSERT INTO platform.token_holds (id, organization_id, user_id, amount, expires_at)
+	VALUES ('30d00000-0000-4000-8000-0000000000f1', :org, 'ann', 1000, clock_timestamp() + '0.1 s');
+SELECT problem, found - expected AS difference FROM platform.verify_token_accounts(:org);
+SELECT status FROM platform.reserve_tokens(:org, 'ann', 1, '0.1 s');
+SELECT pg_sleep(0.15);
+SELECT burned, status FROM platform.burn_tokens(:org, 'ann', 1);
+SELECT status FROM platform.token_holds WHERE id = '30d00000-0000-4000-8000-0000000000f1';
 ROLLBACK;
