@@ -2,8 +2,11 @@
 # what the entries say, nothing acknowledged is missing, nothing is billed twice.
 use strict;
 use warnings;
+use FindBin;
+use lib "$FindBin::RealBin/lib";
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use PlatformTest;
 use Test::More;
 use Time::HiRes qw(usleep);
 
@@ -61,17 +64,6 @@ sub check
 	return;
 }
 
-# Without a word on psql's standard input: a server that restarts may close it.
-sub wait_until_up
-{
-	for (1 .. 300)
-	{
-		usleep(200_000);
-		return if system('pg_isready', '-q', '-h', $node->host, '-p', $node->port) == 0;
-	}
-	die 'the server does not come back';
-}
-
 # backends
 my @runs = (load($beat, 8, 6), load($meter, 2, 6));
 for (1 .. 3)
@@ -81,24 +73,12 @@ for (1 .. 3)
 		WHERE query LIKE '%call_session%' AND pid <> pg_backend_pid() AND backend_type = 'client backend' LIMIT 1});
 	next unless $pid;
 	kill 'KILL', $pid;
-	wait_until_up();
+	wait_until_up($node);
 	push @runs, load($beat, 8, 3), load($meter, 2, 3);
 }
 $_->finish for @runs;
-wait_until_up();
+wait_until_up($node);
 check('killed backends');
-
-# A postmaster that is killed leaves backends behind, which end when they notice.
-sub start_again
-{
-	for (1 .. 100)
-	{
-		return if $node->start(fail_ok => 1);
-		$node->{_pid} = undef;
-		usleep(200_000);
-	}
-	die 'the server does not start';
-}
 
 # the server: without a word to its backends, and at once
 for my $how ('kill', 'immediate')
@@ -108,7 +88,7 @@ for my $how ('kill', 'immediate')
 	if ($how eq 'kill') { $node->kill9 }
 	else { $node->stop('immediate') }
 	$_->finish for @runs;
-	start_again();
+	start_again($node);
 	check("server ended: $how");
 }
 

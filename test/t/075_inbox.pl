@@ -78,28 +78,6 @@ $_->finish for @runs;
 is(count_of(q{(SELECT idempotency_key FROM platform.webhook_queue WHERE first_id IS NULL GROUP BY 1 HAVING count(*) > 1) d}), '0', 'duplicates under sixteen sessions come in once');
 is(count_of(q{(SELECT event FROM app.told GROUP BY event HAVING count(*) FILTER (WHERE status = 'accepted') > 1) t}), '0', 'accepted is said once');
 
-# Without a word on psql's standard input: a server that restarts may close it.
-sub wait_until_up
-{
-	for (1 .. 300)
-	{
-		usleep(200_000);
-		return if system('pg_isready', '-q', '-h', $node->host, '-p', $node->port) == 0;
-	}
-	die 'the server does not come back';
-}
-
-sub start_again
-{
-	for (1 .. 100)
-	{
-		return if $node->start(fail_ok => 1);
-		$node->{_pid} = undef;
-		usleep(200_000);
-	}
-	die 'the server does not start';
-}
-
 sub check
 {
 	my ($name) = @_;
@@ -123,11 +101,11 @@ for (1 .. 2)
 		AND backend_type = 'client backend' LIMIT 1});
 	next unless $pid;
 	kill 'KILL', $pid;
-	wait_until_up();
+	wait_until_up($node);
 	push @runs, load($more, 8, '-T', 1), load($process, 4, '-T', 1);
 }
 $_->finish for @runs;
-wait_until_up();
+wait_until_up($node);
 check('killed backends');
 
 for my $how ('kill', 'immediate')
@@ -137,7 +115,7 @@ for my $how ('kill', 'immediate')
 	if ($how eq 'kill') { $node->kill9 }
 	else { $node->stop('immediate') }
 	$_->finish for @runs;
-	start_again();
+	start_again($node);
 	check("server ended: $how");
 }
 

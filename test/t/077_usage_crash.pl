@@ -5,9 +5,12 @@
 # back is not there, and indexes have every row.
 use strict;
 use warnings;
+use FindBin;
+use lib "$FindBin::RealBin/lib";
 use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use PlatformTest;
 use Test::More;
 use Time::HiRes qw(usleep);
 
@@ -163,29 +166,6 @@ sub check
 	return;
 }
 
-# Without a word on psql's standard input: a server that restarts may close it.
-sub wait_until_up
-{
-	for (1 .. 300)
-	{
-		usleep(200_000);
-		return if system('pg_isready', '-q', '-h', $node->host, '-p', $node->port) == 0;
-	}
-	die 'the server does not come back';
-}
-
-# A postmaster that is killed leaves backends behind, which end when they notice.
-sub start_again
-{
-	for (1 .. 100)
-	{
-		return if $node->start(fail_ok => 1);
-		$node->{_pid} = undef;
-		usleep(200_000);
-	}
-	die 'the server does not start';
-}
-
 my $count_reports = 'SELECT (SELECT count(*) FROM platform.call_events WHERE event_id IS NOT NULL) + (SELECT count(*) FROM platform.sms_events WHERE event_id IS NOT NULL)';
 my $recorded = 0;
 my $round = 0;
@@ -205,7 +185,7 @@ for my $how ('backend', 'postmaster', 'immediate')
 			AND backend_type = 'client backend' ORDER BY random() LIMIT 1});
 		ok($pid && kill('KILL', $pid), "round $round: a backend is killed");
 		$_->finish for @runs;
-		wait_until_up();
+		wait_until_up($node);
 	}
 	else
 	{
@@ -214,7 +194,7 @@ for my $how ('backend', 'postmaster', 'immediate')
 		if ($how eq 'postmaster') { $node->kill9 }
 		else { $node->stop('immediate') }
 		$_->finish for @runs;
-		start_again();
+		start_again($node);
 	}
 	my $acknowledged = read_answers($round, @files);
 	cmp_ok($acknowledged, '>', 0, "round $round: there was something to lose");

@@ -6,7 +6,8 @@ use warnings;
 use Exporter 'import';
 use File::Find;
 use PostgreSQL::Test::Utils;
-our @EXPORT = qw(fill_tables table_signatures structure_signature give_root_key files_with);
+use Time::HiRes qw(usleep);
+our @EXPORT = qw(fill_tables table_signatures structure_signature give_root_key files_with wait_until_up start_again);
 
 # Demo rows, one row in each table that has none and can take one, and what a
 # user adds: a column, an index, a policy, a table. As the owner of the tables.
@@ -144,6 +145,35 @@ sub files_with
 	find({ no_chdir => 1, wanted => sub { push @found, $_ if -f && slurp_file($_) =~ /$pattern/ } },
 		$node->data_dir, $node->logfile);
 	return @found;
+}
+
+# Waits for a server that restarts after a crash. Without a word on psql's standard
+# input, which it may close.
+sub wait_until_up
+{
+	my ($node) = @_;
+
+	for (1 .. 300)
+	{
+		usleep(200_000);
+		return if system('pg_isready', '-q', '-h', $node->host, '-p', $node->port) == 0;
+	}
+	die 'the server does not come back';
+}
+
+# Starts a server whose postmaster was killed: that leaves backends behind, which end
+# when they notice.
+sub start_again
+{
+	my ($node) = @_;
+
+	for (1 .. 100)
+	{
+		return if $node->start(fail_ok => 1);
+		$node->{_pid} = undef;
+		usleep(200_000);
+	}
+	die 'the server does not start';
 }
 
 1;
