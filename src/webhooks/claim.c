@@ -39,7 +39,7 @@ PG_FUNCTION_INFO_V1(platform_webhooks_enabled);
 #define ROUNDS_MAX		16		/* of endpoints that turn out not to be due */
 #define WAITS_MAX		4		/* for an endpoint that somebody else holds */
 #define FANOUT_EVENTS	250
-#define FANOUT_ROUNDS	400		/* of events that nobody asked for */
+#define FANOUT_ROUNDS	100		/* of events that nobody asked for */
 #define FANOUT_EVERY	(USECS_PER_SEC / 100)
 #define FANOUT_BUSY		(USECS_PER_SEC / 10)	/* while claims get all they want */
 #define ENDPOINT_SHARE	25		/* deliveries of one endpoint, so that others find endpoints too */

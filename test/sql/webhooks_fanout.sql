@@ -29,6 +29,13 @@ UPDATE platform.webhook_endpoints SET since = NULL, since_cluster = NULL WHERE o
 SELECT platform.emit_event(:org, 'call.answered') IS NOT NULL AS emitted FROM pg_sleep(0.02);
 SELECT event_type FROM platform.claim_webhook_deliveries(10) WHERE organization_id = :org;
 SELECT event_type, status FROM platform.webhook_deliveries WHERE organization_id = :org ORDER BY event_id;
+-- one event for forty: each receiver gets its own, however few a claim takes of each
+INSERT INTO platform.webhook_subscriptions (organization_id, name, url, events) SELECT :silent, 'n' || n, 'https://n' || n || '.example/', '{call.*}' FROM generate_series(1, 40) n;
+SELECT platform.emit_event(:silent, 'call.answered') IS NOT NULL AS emitted FROM pg_sleep(0.02);
+CREATE TEMP TABLE claimed AS SELECT * FROM platform.claim_webhook_deliveries(100);
+INSERT INTO claimed SELECT * FROM platform.claim_webhook_deliveries(100);
+INSERT INTO claimed SELECT * FROM platform.claim_webhook_deliveries(100);
+SELECT count(*), count(DISTINCT subscription_id) AS receivers, count(DISTINCT event_id) AS events FROM claimed WHERE organization_id = :silent;
 
 \set ECHO none
 DELETE FROM platform.organizations WHERE id IN (:org, :silent);
