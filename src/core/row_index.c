@@ -59,7 +59,10 @@ row_keeps_key(const PlatformRow *row, const IndexInfo *info)
 	return true;
 }
 
-/* Whatever is to be unique was so before, and no index asks for more. */
+/*
+ * Whatever is to be unique was so before, and no index asks for more. Under a
+ * predicate the row may not have been among those that are compared.
+ */
 static bool
 row_keeps_keys(const PlatformRow *row)
 {
@@ -67,7 +70,8 @@ row_keeps_keys(const PlatformRow *row)
 	{
 		const IndexInfo *info = row->indexes->ri_IndexRelationInfo[i];
 
-		if (info->ii_ExclusionOps != NULL || (info->ii_Unique && !row_keeps_key(row, info)))
+		if (info->ii_ExclusionOps != NULL ||
+			(info->ii_Unique && (info->ii_Predicate != NIL || !row_keeps_key(row, info))))
 			return false;
 	}
 	return true;
