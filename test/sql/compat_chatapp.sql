@@ -95,21 +95,23 @@ SELECT SUM(CASE WHEN (settings->'features'->>'callEnabled')::boolean = true THEN
 FROM chatapp.companies WHERE deleted_at IS NULL AND id = :one;
 SELECT data_type, character_maximum_length FROM information_schema.columns WHERE table_schema = 'chatapp' AND table_name = 'users' AND column_name = 'avatar_url';
 SELECT table_name FROM information_schema.tables WHERE table_schema = 'chatapp' AND table_name IN ('integration_accounts', 'calls', 'call_transcripts') ORDER BY table_name COLLATE "C";
--- through the views the indexes of the tables are used
-CREATE FUNCTION pg_temp.indexed_column(query text) RETURNS text LANGUAGE plpgsql AS $$
+-- through the views the indexes of the tables are used, also for the order
+CREATE FUNCTION pg_temp.index_of(query text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE line text;
 BEGIN
 	FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
-		IF line ~ 'Index Cond: ' THEN RETURN substring(line FROM 'Index Cond: \(+(?:\w+\.)?(\w+)'); END IF;
+		IF line ~ 'Index Scan using ' THEN RETURN substring(line FROM 'Index Scan using (\w+)'); END IF;
 	END LOOP;
 	RETURN NULL;
 END $$;
 SET LOCAL enable_seqscan = off;
 SET LOCAL enable_bitmapscan = off;
-SELECT pg_temp.indexed_column($$SELECT * FROM chatapp.calls WHERE company_id = 'c4a7a900-0000-4000-8000-000000000001' AND deleted_at IS NULL ORDER BY created_at DESC LIMIT 20$$) AS calls,
-	pg_temp.indexed_column($$SELECT * FROM chatapp.call_transcripts WHERE call_id = 'c4a7a900-0000-4000-8000-0000000000d1' ORDER BY start_time ASC$$) AS transcripts;
+SET LOCAL enable_sort = off;
+SELECT pg_temp.index_of($$SELECT * FROM chatapp.calls WHERE company_id = 'c4a7a900-0000-4000-8000-000000000001' AND deleted_at IS NULL ORDER BY created_at DESC LIMIT 20$$) AS calls,
+	pg_temp.index_of($$SELECT * FROM chatapp.call_transcripts WHERE call_id = 'c4a7a900-0000-4000-8000-0000000000d1' ORDER BY start_time ASC$$) AS transcripts;
 RESET enable_seqscan;
 RESET enable_bitmapscan;
+RESET enable_sort;
 -- what is undone there: the rest of the settings stays, and chatbots that call have call settings
 UPDATE chatapp.companies SET settings = settings #- '{features,callEnabled}' WHERE id = :one;
 UPDATE chatapp.chatbots SET settings = settings #- '{call}' WHERE company_id = :one;
