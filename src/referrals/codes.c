@@ -109,28 +109,6 @@ code_of(Datum user, Datum *code)
 	return true;
 }
 
-/* Whose code is asked for: the argument, for members none but their own. */
-static Datum
-code_user(FunctionCallInfo fcinfo)
-{
-	const pg_uuid_t *self = platform_current_user();
-	pg_uuid_t  *user = palloc(sizeof(pg_uuid_t));
-
-	if (PG_ARGISNULL(1))
-	{
-		if (self == NULL)
-			platform_require_argument(fcinfo, 1, "user_id");
-		*user = *self;
-	}
-	else
-		*user = *PG_GETARG_UUID_P(1);
-	if (!platform_is_operator() && (self == NULL || !platform_uuid_equal(self, user)))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied to make another user's referral code")));
-	return UUIDPGetDatum(user);
-}
-
 /*
  * platform.create_referral_code(organization_id uuid, user_id uuid DEFAULT NULL)
  *		RETURNS (code text, created boolean)
@@ -157,12 +135,14 @@ platform_create_referral_code(PG_FUNCTION_ARGS)
 	Datum		values[3];
 	Datum		result[2];
 	bool		created = false;
+	pg_uuid_t	user;
 
 	platform_require_module(&platform_referrals_module);
 	platform_require_argument(fcinfo, 0, "organization_id");
 	platform_require_organization(PG_GETARG_UUID_P(0));
 	values[0] = PG_GETARG_DATUM(0);
-	values[1] = code_user(fcinfo);
+	user = platform_referral_user_argument(fcinfo, 1);
+	values[1] = UUIDPGetDatum(&user);
 
 	platform_query_begin();
 	for (int i = 0; i < TRIES && !code_of(values[1], &result[0]); i++)

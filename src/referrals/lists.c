@@ -49,7 +49,7 @@ return_list(FunctionCallInfo fcinfo, PlatformQuery *query, int count)
 		if (self == NULL || (!nulls[1] && !platform_uuid_equal(self, PG_GETARG_UUID_P(1))))
 			ereport(ERROR,
 					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-					 errmsg("permission denied to list another user's referrals")));
+					 errmsg("permission denied for another user's referrals")));
 		values[1] = UUIDPGetDatum(self);
 		nulls[1] = false;
 	}

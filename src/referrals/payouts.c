@@ -134,17 +134,11 @@ platform_payout_find_live(const pg_uuid_t *organization, const pg_uuid_t *user, 
 	return true;
 }
 
-/* Gives back what is reserved; what was clawed back meanwhile is, and leaves no debt. */
+/* Sets total_commission_cents of the user's referrals. */
 static void
-free_commissions(const ReferralPayout *payout)
+sum_up(const ReferralPayout *payout)
 {
-	static PlatformQuery give_back =
-		PLATFORM_QUERY(REFERRAL_WRITE,
-					   "UPDATE platform.referral_commissions c SET payout_id = NULL, clawback_due = false,"
-					   " status = CASE WHEN c.clawback_due THEN 'clawed_back' ELSE c.status END"
-					   " WHERE c.organization_id" IS "$1 AND c.payout_id" IS "$2",
-					   UUIDOID, UUIDOID);
-	static PlatformQuery sum_up =
+	static PlatformQuery sum =
 		PLATFORM_QUERY(REFERRAL_WRITE,
 					   "UPDATE platform.referrals r SET total_commission_cents = s.total FROM"
 					   " (SELECT c.organization_id, c.referral_id, COALESCE(pg_catalog.sum(c.amount_cents)"
@@ -155,12 +149,26 @@ free_commissions(const ReferralPayout *payout)
 					   " WHERE r.organization_id" IS "s.organization_id AND r.id" IS "s.referral_id"
 					   " AND r.total_commission_cents OPERATOR(pg_catalog.<>) s.total",
 					   UUIDOID, UUIDOID);
+	Datum		values[2] = {UUIDPGetDatum(&payout->organization), UUIDPGetDatum(&payout->user)};
+
+	platform_query_run(&sum, values, NULL);
+}
+
+/* Gives back what is reserved; what was clawed back meanwhile is, and leaves no debt. */
+static void
+free_commissions(const ReferralPayout *payout)
+{
+	static PlatformQuery give_back =
+		PLATFORM_QUERY(REFERRAL_WRITE,
+					   "UPDATE platform.referral_commissions c SET payout_id = NULL, clawback_due = false,"
+					   " status = CASE WHEN c.clawback_due THEN 'clawed_back' ELSE c.status END"
+					   " WHERE c.organization_id" IS "$1 AND c.payout_id" IS "$2",
+					   UUIDOID, UUIDOID);
 	Datum		values[2];
 
 	set_keys(payout, values);
 	platform_query_run(&give_back, values, NULL);
-	values[1] = UUIDPGetDatum(&payout->user);
-	platform_query_run(&sum_up, values, NULL);
+	sum_up(payout);
 }
 
 /* It comes to nothing. */
@@ -239,28 +247,6 @@ platform_payout_drop_referral(const Referral *referral)
 		platform_payout_shrink(&referral->organization, &payout);
 }
 
-/* Whose payout is asked for: the argument, for members none but their own. */
-static pg_uuid_t
-payout_user(FunctionCallInfo fcinfo)
-{
-	const pg_uuid_t *self = platform_current_user();
-	pg_uuid_t	user;
-
-	if (PG_ARGISNULL(1))
-	{
-		if (self == NULL)
-			platform_require_argument(fcinfo, 1, "user_id");
-		user = *self;
-	}
-	else
-		user = *PG_GETARG_UUID_P(1);
-	if (!platform_is_operator() && (self == NULL || !platform_uuid_equal(self, &user)))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied to request another user's payout")));
-	return user;
-}
-
 /* What may be paid out to $2 now, and his debts. */
 #define PAYABLE \
 	"FROM platform.referral_commissions c JOIN platform.referrals r" \
@@ -268,7 +254,7 @@ payout_user(FunctionCallInfo fcinfo)
 	" WHERE c.organization_id" IS "$1 AND c.referrer_id" IS "$2 AND c.status" IS "'approved'" \
 	" AND c.payout_id IS NULL AND (c.commission_type" IS "'debt' OR NOT r.needs_review)"
 
-/* 42501 unless the user is in order; finds the address that his profile names. */
+/* The address that the profile names. */
 static Datum
 payout_email(const Datum *keys, bool *isnull)
 {
@@ -375,7 +361,7 @@ platform_request_payout(PG_FUNCTION_ARGS)
 	platform_require_argument(fcinfo, 0, "organization_id");
 	platform_require_organization(PG_GETARG_UUID_P(0));
 	payout.organization = *PG_GETARG_UUID_P(0);
-	payout.user = payout_user(fcinfo);
+	payout.user = platform_referral_user_argument(fcinfo, 1);
 	values[0] = UUIDPGetDatum(&payout.organization);
 	values[1] = UUIDPGetDatum(&payout.user);
 	values[2] = PointerGetDatum(platform_required_text(fcinfo, 2, "payment_method", 32));
@@ -527,32 +513,6 @@ finish_referrals(const ReferralPayout *payout)
 	}
 }
 
-/* Sets the totals of referrals of which this payout had commissions that are debts now. */
-static void
-sum_up_debts(const ReferralPayout *payout)
-{
-	static PlatformQuery find =
-		PLATFORM_QUERY(REFERRAL_READ,
-					   "SELECT DISTINCT referral_id FROM platform.referral_commissions"
-					   " WHERE organization_id" IS "$1 AND payout_id" IS "$2 AND status" IS "'clawed_back'",
-					   UUIDOID, UUIDOID);
-	Datum		values[2];
-	uint64		count;
-	pg_uuid_t  *ids;
-
-	set_keys(payout, values);
-	count = platform_query_run(&find, values, NULL);
-	ids = palloc(sizeof(pg_uuid_t) * Max(count, 1));
-	for (uint64 i = 0; i < count; i++)
-		ids[i] = platform_row_uuid(i, 1);
-	for (uint64 i = 0; i < count; i++)
-	{
-		Referral	referral = {.organization = payout->organization,.id = ids[i]};
-
-		platform_referral_sum_up(&referral);
-	}
-}
-
 /*
  * platform.pay_payout(organization_id uuid, payout_id uuid, payment_reference text DEFAULT NULL)
  *		RETURNS bigint
@@ -597,7 +557,7 @@ platform_pay_payout(PG_FUNCTION_ARGS)
 	values[3] = CStringGetTextDatum(platform_caller_name());
 	platform_query_run(&pay, values, nulls);
 	if (platform_referral_make_debts(&payout.organization, NULL, &payout.id, NULL) > 0)
-		sum_up_debts(&payout);
+		sum_up(&payout);
 	finish_referrals(&payout);
 	emit_payout(&payout, "payout.paid");
 	platform_query_end();

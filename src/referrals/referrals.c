@@ -38,6 +38,22 @@ platform_referral_require_other(const pg_uuid_t *user)
 				 errmsg("permission denied to decide about one's own referrals")));
 }
 
+pg_uuid_t
+platform_referral_user_argument(FunctionCallInfo fcinfo, int argument)
+{
+	const pg_uuid_t *self = platform_current_user();
+	pg_uuid_t	user;
+
+	if (PG_ARGISNULL(argument) && self == NULL)
+		platform_require_argument(fcinfo, argument, "user_id");
+	user = PG_ARGISNULL(argument) ? *self : *PG_GETARG_UUID_P(argument);
+	if (!platform_is_operator() && (self == NULL || !platform_uuid_equal(self, &user)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for another user's referrals")));
+	return user;
+}
+
 int
 platform_referral_limit(FunctionCallInfo fcinfo, int argument, int most)
 {
