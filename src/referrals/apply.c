@@ -278,7 +278,10 @@ platform_apply_referral_events(PG_FUNCTION_ARGS)
 	for (uint64 i = 0; i < count; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
+		/* so that the results of its queries are freed with it */
+		platform_query_begin();
 		mark_applied(&events[i], apply_event(&events[i], &settings));
+		platform_query_end();
 		MemoryContextReset(context);
 	}
 	MemoryContextSwitchTo(caller);

@@ -321,10 +321,14 @@ platform_release_referral_commissions(PG_FUNCTION_ARGS)
 		Referral   *referral = &referrals[i];
 
 		CHECK_FOR_INTERRUPTS();
-		if (!platform_referral_find(&referral->organization, &referral->id, referral))
-			continue;
-		platform_referral_assess(referral, &settings);
-		released += platform_referral_release(referral, &settings, at);
+		/* so that the results of its queries are freed with it */
+		platform_query_begin();
+		if (platform_referral_find(&referral->organization, &referral->id, referral))
+		{
+			platform_referral_assess(referral, &settings);
+			released += platform_referral_release(referral, &settings, at);
+		}
+		platform_query_end();
 	}
 	platform_query_end();
 	PG_RETURN_INT32(released);
