@@ -89,8 +89,33 @@ something_waits(const PlatformPartition *partition)
 	return platform_row_bool(0, 1);
 }
 
-/* Drops the days that are over for everybody; those in use are left for the next call. */
-static void
+/* Bytes of events that somebody deleted, of days that are not dropped; how many. */
+static int64
+delete_orphans(TimestampTz cutoff, Datum batch)
+{
+	static PlatformQuery orphans =
+		PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
+					   "WITH due AS (SELECT r.id, r.organization_id, r.created_at FROM platform.webhook_requests r"
+					   " WHERE r.created_at OPERATOR(pg_catalog.<) $1"
+					   " AND NOT EXISTS (SELECT 1 FROM platform.webhook_queue q"
+					   " WHERE q.organization_id OPERATOR(pg_catalog.=) r.organization_id"
+					   " AND q.received_at OPERATOR(pg_catalog.=) r.received_at"
+					   " AND q.request_id OPERATOR(pg_catalog.=) r.id) LIMIT $2)"
+					   " DELETE FROM platform.webhook_requests r USING due"
+					   " WHERE r.id OPERATOR(pg_catalog.=) due.id"
+					   " AND r.organization_id OPERATOR(pg_catalog.=) due.organization_id"
+					   " AND r.created_at OPERATOR(pg_catalog.=) due.created_at",
+					   TIMESTAMPTZOID, INT8OID);
+	Datum		values[2] = {TimestampTzGetDatum(cutoff), batch};
+
+	return (int64) platform_query_run(&orphans, values, NULL);
+}
+
+/*
+ * Drops the days that are over for everybody; those in use are left for the next call.
+ * Returns the moment before which they are.
+ */
+static TimestampTz
 drop_days(FunctionCallInfo fcinfo, const Datum *values)
 {
 	static PlatformQuery oldest_cutoff =
@@ -112,11 +137,12 @@ drop_days(FunctionCallInfo fcinfo, const Datum *values)
 		dropped = platform_partition_drop(REQUESTS, partition->name);
 		put_row(fcinfo, partition->name, dropped ? "dropped" : "busy", partition->rows, !dropped);
 	}
+	return cutoff;
 }
 
 /* What is done, or waits in vain, and its bytes. */
 static void
-delete_events(FunctionCallInfo fcinfo, const Datum *values, const bool *nulls)
+delete_events(FunctionCallInfo fcinfo, const Datum *values, const bool *nulls, TimestampTz cutoff)
 {
 	static PlatformQuery events =
 		PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
@@ -145,10 +171,12 @@ delete_events(FunctionCallInfo fcinfo, const Datum *values, const bool *nulls)
 					   " SELECT (SELECT pg_catalog.count(*) FROM events), (SELECT pg_catalog.count(*) FROM requests)",
 					   TIMESTAMPTZOID, INTERVALOID, INT8OID, TIMESTAMPTZOID);
 	int64		batch = DatumGetInt64(values[P_BATCH]);
+	int64		requests;
 
 	platform_query_run(&events, values, nulls);
+	requests = platform_row_int64(0, 2);
 	put_deleted(fcinfo, "webhook_queue", platform_row_int64(0, 1), batch);
-	put_deleted(fcinfo, REQUESTS, platform_row_int64(0, 2), batch);
+	put_deleted(fcinfo, REQUESTS, requests + delete_orphans(cutoff, values[P_BATCH]), batch);
 }
 
 /* Numbers that were noted by hand; those of events go with these. */
@@ -237,8 +265,7 @@ platform_purge_inbox(PG_FUNCTION_ARGS)
 	platform_query_begin();
 	if (with_events)
 	{
-		drop_days(fcinfo, values);
-		delete_events(fcinfo, values, nulls);
+		delete_events(fcinfo, values, nulls, drop_days(fcinfo, values));
 		delete_numbers(fcinfo, values, nulls);
 	}
 	if (with_keys)

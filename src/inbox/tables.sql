@@ -26,7 +26,7 @@ COMMENT ON COLUMN platform.webhook_requests.account_id IS
 COMMENT ON COLUMN platform.webhook_requests.headers IS
 	'Those that came, with lower-case names; without cookies and credentials.';
 COMMENT ON COLUMN platform.webhook_requests.received_at IS
-	'When it came, as the caller of ingest_webhook() says.';
+	'When it came, as the caller of ingest_webhook() says; its events have the same.';
 COMMENT ON COLUMN platform.webhook_requests.created_at IS
 	'When it was stored; its events have the same.';
 

@@ -92,6 +92,20 @@ SELECT * FROM platform.process_inbound();
 SELECT * FROM queue WHERE key = 'id:9' OR key IS NULL AND status = 'received';
 SELECT platform.register_inbound_handler('stripe', '*', 'inbox_app.handle');
 
+-- a handler may write its event's row, or delete it
+CREATE FUNCTION inbox_app.mark(organization_id uuid, webhook_id uuid, event_type text, payload jsonb) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE platform.webhook_queue q SET agent_id = payload ->> 'agent' WHERE q.id = webhook_id;
+	IF payload ? 'gone' THEN DELETE FROM platform.webhook_queue q WHERE q.id = webhook_id; END IF;
+	RETURN payload ->> 'answer';
+END $$;
+SELECT platform.register_inbound_handler('stripe', 'mark', 'inbox_app.mark');
+SELECT pg_temp.come(b) FROM unnest(ARRAY['{"id": "mark1", "type": "mark", "agent": "a7", "answer": "marked"}', '{"id": "mark2", "type": "mark", "gone": true}', '{"id": "mark3", "type": "mark", "agent": "a8", "answer": "failed"}']) b;
+SELECT * FROM platform.process_inbound(only_source => 'stripe');
+SELECT idempotency_key, agent_id, status, result, attempts FROM platform.webhook_queue WHERE organization_id = :org AND event_type = 'mark' ORDER BY idempotency_key COLLATE "C";
+DELETE FROM platform.webhook_queue WHERE organization_id = :org AND event_type = 'mark';
+DELETE FROM platform.webhook_requests WHERE organization_id = :org AND convert_from(body, 'UTF8') LIKE '%"mark"%';
+
 -- who may register: an operator that has the rights of the function's owner. As that owner it runs, with its schema alone on the path, whoever processes
 CREATE ROLE platform_test_bypass NOLOGIN BYPASSRLS;
 GRANT USAGE ON SCHEMA platform, inbox_app TO platform_test_bypass;

@@ -70,6 +70,9 @@ SELECT table_name, action, rows FROM platform.purge_inbox();
 SELECT status, bytes FROM kept WHERE days = 60;
 UPDATE platform.webhook_queue SET status = 'processed', due_at = NULL WHERE organization_id = :org AND event_type = '60';
 SELECT table_name, action, rows FROM platform.purge_inbox() ORDER BY 1;
+-- bytes whose event somebody deleted go when their day is over
+INSERT INTO platform.webhook_requests (organization_id, account_id, source, body, received_at, created_at) VALUES (:org, :account, 'kept', 'nobody''s', pg_temp.day(-29), pg_temp.day(-29)), (:org, :account, 'kept', 'nobody''s', pg_temp.day(-31), pg_temp.day(-31));
+SELECT table_name, action, rows FROM platform.purge_inbox();
 -- who, and what with
 SELECT platform.purge_inbox(0);
 SELECT platform.purge_inbox(1000001);
