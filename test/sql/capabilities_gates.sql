@@ -161,3 +161,27 @@ SELECT * FROM platform.can_place_call(:one, :bot);
 ROLLBACK TO s;
 SELECT * FROM platform.can_place_call(:one, :bot);
 ROLLBACK;
+
+-- the last gate is that of usage: for calls, of the organization that has used all
+BEGIN;
+INSERT INTO platform.organizations (id, name, settings) VALUES
+	(:one, 'Gates one', '{"features": {"callEnabled": true}}'), (:two, 'Gates two', '{"features": {"callEnabled": true}}');
+INSERT INTO platform.users (id, email) VALUES ('ca9a7e00-0000-4000-8000-0000000000d1', 'gates@capabilities.example');
+INSERT INTO platform.chatbots (id, organization_id, name, enabled_call) VALUES (:bot, :one, 'Gates bot', true), (:plain, :two, 'Gates plain', true);
+SELECT changed FROM platform.apply_tier(:one, 'ca9a7e00-0000-4000-8000-0000000000d1', 'core');
+SELECT * FROM platform.can_place_call(:one, :bot);
+SELECT limit_state FROM platform.record_call_usage(:one, 'ca9a7e00-0000-4000-8000-0000000000d1', 'capabilities-gates', 1000000);
+SELECT * FROM platform.can_place_call(:one, :bot);
+SELECT * FROM platform.can_place_call(:two, :plain);
+SELECT * FROM platform.chatbot_capabilities(:one, :bot);
+SAVEPOINT e;
+SELECT platform.require_capability(:one, :bot, 'call');
+ROLLBACK TO e;
+\set VERBOSITY sqlstate
+SELECT platform.require_capability(:one, :bot, 'call');
+\set VERBOSITY default
+ROLLBACK TO e;
+SELECT platform.require_capability(:one, :bot, 'chat');
+UPDATE platform.chatbots SET enabled_call = false WHERE id = :bot;
+SELECT * FROM platform.can_place_call(:one, :bot);
+ROLLBACK;
