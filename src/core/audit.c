@@ -112,8 +112,9 @@ finish_statement(QueryDesc *query)
 		standard_ExecutorFinish(query);
 }
 
+/* Of a statement that changes rows: with a batch for its triggers. */
 static void
-audit_executor_finish(QueryDesc *query)
+finish_with_batch(QueryDesc *query)
 {
 	AuditBatch	batch = {
 		.outer = current_batch,
@@ -121,11 +122,6 @@ audit_executor_finish(QueryDesc *query)
 		.parent = query->estate->es_query_cxt,
 	};
 
-	if (query->operation == CMD_SELECT && !query->plannedstmt->hasModifyingCTE)
-	{
-		finish_statement(query);
-		return;
-	}
 	current_batch = &batch;
 	PG_TRY();
 	{
@@ -142,6 +138,15 @@ audit_executor_finish(QueryDesc *query)
 		current_batch = batch.outer;
 	}
 	PG_END_TRY();
+}
+
+static void
+audit_executor_finish(QueryDesc *query)
+{
+	if (query->operation == CMD_SELECT && !query->plannedstmt->hasModifyingCTE)
+		finish_statement(query);
+	else
+		finish_with_batch(query);
 }
 
 void
