@@ -40,6 +40,7 @@ SELECT :org, l.user_id, CASE WHEN right(l.user_id::text, 1) < '8' THEN now() - i
 FROM platform.usage_limits l WHERE l.organization_id = :org;
 UPDATE platform.usage_limits SET tier_since = now() - interval '115 days' WHERE organization_id = :org AND right(user_id::text, 1) < '8';
 SELECT platform.roll_usage_periods(100000);
+ANALYZE platform.usage_periods, platform.usage_limits, platform.usage_tier_changes;
 -- two calls and two messages a period, told in any order; one customer after the other, so that a seed gives the same year again
 SELECT platform.record_call_usage(:org, l.user_id, l.user_id || '-' || l.i, (random() * 600)::bigint, now() - random() * interval '365 days', cost_cents => (random() * 30)::bigint)
 FROM (SELECT l.user_id, i FROM platform.usage_limits l, generate_series(1, 24) i WHERE l.organization_id = :org ORDER BY 1, 2) AS l;
