@@ -194,7 +194,7 @@ WHERE g.created_at + pg_catalog.make_interval(days => l.expected_days) <= pg_cat
 COMMENT ON VIEW platform.stale_feature_flags IS
 	'Flags that have outlived their kind: release and experiment 40 days, operational 7; kill_switch and permission never do.';
 
--- Flags have a history of their own; credits are in the audit trail, where module ops is installed.
+-- In the audit trail, where module ops is installed; flags have a history of their own besides.
 CREATE OR REPLACE TRIGGER feature_credits_audit AFTER INSERT OR DELETE OR UPDATE ON platform.feature_credits
 	FOR EACH ROW EXECUTE FUNCTION platform.audit_changes();
 CREATE OR REPLACE TRIGGER feature_credits_audit_truncate BEFORE TRUNCATE ON platform.feature_credits
