@@ -136,7 +136,7 @@ bench_sql 40 10 "claim" "$claim"
 "$BENCH_BIN/psql" -X -q -c "BEGIN ISOLATION LEVEL REPEATABLE READ" -c "SELECT 1" -c "SELECT pg_sleep(600)" >/dev/null 2>&1 &
 holder=$!
 sleep 1
-"$BENCH_BIN/pgbench" -n -M prepared -c 4 -j 2 -T "$(bench_scaled 60)" -f "$BENCH_TMP/ours100.sql" -R 100 >/dev/null 2>&1
+"$BENCH_BIN/pgbench" -n -M prepared -c 4 -j 2 -T "$(bench_scaled 60)" -f "$BENCH_TMP/ours100.sql" -R 60 >/dev/null 2>&1
 bench_sql 40 10 "claim" "$claim"
 kill $holder
 q "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(600)%'" >/dev/null
