@@ -74,8 +74,7 @@ platform_enqueue_dialer_job(PG_FUNCTION_ARGS)
 	region = platform_require_phone_region(PG_GETARG_TEXT_PP(9));
 	if (PG_ARGISNULL(1) && PG_ARGISNULL(2))
 		platform_rule_violation("a job must have a to_number or a lead_id");
-	if (PG_GETARG_INT32(7) < 1 || PG_GETARG_INT32(7) > ATTEMPTS_MAX)
-		platform_bad_argument(psprintf("max_attempts must be between 1 and %d", ATTEMPTS_MAX));
+	(void) platform_count_argument(fcinfo, 7, "max_attempts", ATTEMPTS_MAX);
 	if (!JB_ROOT_IS_OBJECT(PG_GETARG_JSONB_P(8)))
 		platform_rule_violation("metadata must be an object");
 	platform_copy_arguments(fcinfo, 0, 9, values, nulls);
@@ -167,9 +166,7 @@ platform_claim_dialer_jobs(PG_FUNCTION_ARGS)
 	else
 		platform_require_operator("claim the jobs of all organizations");
 	(void) platform_optional_text(fcinfo, 1, "worker", WORKER_MAX);
-	platform_require_argument(fcinfo, 2, "limit");
-	if (PG_GETARG_INT32(2) < 1 || PG_GETARG_INT32(2) > CLAIM_MAX)
-		platform_bad_argument(psprintf("limit must be between 1 and %d", CLAIM_MAX));
+	(void) platform_limit_argument(fcinfo, 2, CLAIM_MAX);
 	platform_voice_check_interval(fcinfo, 3, "lease");
 	platform_copy_arguments(fcinfo, 0, 4, values, nulls);
 	values[0] = UUIDPGetDatum(organization);

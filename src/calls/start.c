@@ -106,11 +106,7 @@ start_values(FunctionCallInfo fcinfo, NewCall *call, TimestampTz at, Datum *valu
 
 	values[0] = UUIDPGetDatum(&call->id);
 	nulls[0] = false;
-	for (int i = 0; i < 12; i++)
-	{
-		nulls[i + 1] = PG_ARGISNULL(i);
-		values[i + 1] = nulls[i + 1] ? (Datum) 0 : PG_GETARG_DATUM(i);
-	}
+	platform_copy_arguments(fcinfo, 0, 12, values + 1, nulls + 1);
 	platform_require_argument(fcinfo, 14, "region");
 	region = platform_require_phone_region(PG_GETARG_TEXT_PP(14));
 	platform_set_text(values, nulls, 5, platform_phone_argument(fcinfo, 4, "from_number", region));

@@ -92,15 +92,21 @@ platform_text_is(const text *value, const char *word)
 }
 
 int
+platform_count_argument(FunctionCallInfo fcinfo, int number, const char *name, int most)
+{
+	int			count;
+
+	platform_require_argument(fcinfo, number, name);
+	count = PG_GETARG_INT32(number);
+	if (count < 1 || count > most)
+		platform_bad_argument(psprintf("%s must be between 1 and %d", name, most));
+	return count;
+}
+
+int
 platform_limit_argument(FunctionCallInfo fcinfo, int number, int most)
 {
-	int			limit;
-
-	platform_require_argument(fcinfo, number, "limit");
-	limit = PG_GETARG_INT32(number);
-	if (limit < 1 || limit > most)
-		platform_bad_argument(psprintf("limit must be between 1 and %d", most));
-	return limit;
+	return platform_count_argument(fcinfo, number, "limit", most);
 }
 
 text *

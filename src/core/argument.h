@@ -40,7 +40,8 @@ extern text *platform_text_argument(FunctionCallInfo fcinfo, int number);
 /* Is the text that word? */
 extern bool platform_text_is(const text *value, const char *word);
 
-/* The argument "limit" within 1 .. most: 22004, 22023. */
+/* An integer within 1 .. most: 22004, 22023; and the argument "limit". */
+extern int	platform_count_argument(FunctionCallInfo fcinfo, int number, const char *name, int most);
 extern int	platform_limit_argument(FunctionCallInfo fcinfo, int number, int most);
 
 /* The international form of a telephone number, or NULL: PT422 when it is none. */

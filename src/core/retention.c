@@ -5,8 +5,10 @@
 #include "core/platform.h"
 
 #include "catalog/pg_type.h"
+#include "nodes/execnodes.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/tuplestore.h"
 
 #include "core/query.h"
 #include "core/retention.h"
@@ -93,4 +95,26 @@ platform_partition_drop(const char *table, const char *partition)
 	if (error != NULL && error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
 		ReThrowError(error);
 	return error == NULL;
+}
+
+void
+platform_purge_report(FunctionCallInfo fcinfo, const char *table, const char *action,
+					  int64 rows, bool more)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Datum		values[4];
+	bool		nulls[4] = {false};
+
+	values[0] = CStringGetTextDatum(table);
+	values[1] = CStringGetTextDatum(action);
+	values[2] = Int64GetDatum(rows);
+	values[3] = BoolGetDatum(more);
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+void
+platform_purge_deleted(FunctionCallInfo fcinfo, const char *table, int64 rows, int64 batch)
+{
+	if (rows > 0)
+		platform_purge_report(fcinfo, table, "deleted", rows, rows >= batch);
 }

@@ -6,6 +6,7 @@
 #ifndef PLATFORM_RETENTION_H
 #define PLATFORM_RETENTION_H
 
+#include "fmgr.h"
 #include "nodes/pg_list.h"
 #include "utils/timestamp.h"
 
@@ -39,5 +40,13 @@ extern List *platform_partitions(const char *table);
  * uses it for longer than two seconds, in which everybody else waits behind.
  */
 extern bool platform_partition_drop(const char *table, const char *partition);
+
+/*
+ * A row of what a purge answers: (table_name text, action text, rows bigint, more boolean);
+ * and that of rows deleted, when there were some: a whole batch of them means more.
+ */
+extern void platform_purge_report(FunctionCallInfo fcinfo, const char *table, const char *action,
+								  int64 rows, bool more);
+extern void platform_purge_deleted(FunctionCallInfo fcinfo, const char *table, int64 rows, int64 batch);
 
 #endif							/* PLATFORM_RETENTION_H */

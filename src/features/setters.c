@@ -13,6 +13,7 @@
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 
+#include "core/argument.h"
 #include "core/error.h"
 #include "core/identity.h"
 #include "core/query.h"
@@ -172,11 +173,7 @@ run_setter(FunctionCallInfo fcinfo, PlatformQuery *query, int arguments,
 	bool		nulls[PLATFORM_QUERY_MAX_ARGS];
 	uint64		rows;
 
-	for (int i = 0; i < arguments; i++)
-	{
-		nulls[i] = PG_ARGISNULL(i);
-		values[i] = nulls[i] ? (Datum) 0 : PG_GETARG_DATUM(i);
-	}
+	platform_copy_arguments(fcinfo, 0, arguments, values, nulls);
 	platform_flag_change_begin(reason_argument < 0 || nulls[reason_argument] ? NULL :
 							   TextDatumGetCString(values[reason_argument]));
 	platform_query_begin();

@@ -33,20 +33,6 @@ PG_FUNCTION_INFO_V1(platform_claim_inbound);
 PG_FUNCTION_INFO_V1(platform_extend_inbound_lease);
 PG_FUNCTION_INFO_V1(platform_complete_inbound);
 
-int
-platform_inbox_count(FunctionCallInfo fcinfo, int number, const char *name, int most)
-{
-	int			count;
-
-	platform_require_argument(fcinfo, number, name);
-	count = PG_GETARG_INT32(number);
-	if (count < 1 || count > most)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must be between 1 and %d", name, most)));
-	return count;
-}
-
 char *
 platform_inbox_result(const text *result, const char *name)
 {
@@ -255,7 +241,7 @@ platform_claim_inbound(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("worker must have 1 to %d bytes", WORKER_MAX)));
 	claim.worker = worker;
-	claim.wanted = platform_inbox_count(fcinfo, 1, "batch", CLAIM_MAX);
+	claim.wanted = platform_count_argument(fcinfo, 1, "batch", CLAIM_MAX);
 	claim.lease = platform_require_interval(fcinfo, 2, "lease", false, LEASE_DAYS_MAX);
 	claim.row_memory = AllocSetContextCreate(CurrentMemoryContext, "platform inbox claim",
 											 ALLOCSET_DEFAULT_SIZES);

@@ -227,7 +227,4 @@ extern void platform_inbox_call(void *arg);
 /* 22023 unless it is a result: 1 to 63 characters. */
 extern char *platform_inbox_result(const text *result, const char *name);
 
-/* Raises 22023 unless the integer argument is within bounds; 22004 when it is null. */
-extern int	platform_inbox_count(FunctionCallInfo fcinfo, int number, const char *name, int most);
-
 #endif							/* PLATFORM_INBOX_H */

@@ -11,6 +11,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "core/argument.h"
 #include "core/error.h"
 #include "core/identity.h"
 #include "core/query.h"
@@ -165,7 +166,7 @@ platform_process_inbound(PG_FUNCTION_ARGS)
 
 	platform_require_module(&platform_inbox_module);
 	platform_require_operator("process webhooks");
-	left = platform_inbox_count(fcinfo, 0, "batch", BATCH_MAX);
+	left = platform_count_argument(fcinfo, 0, "batch", BATCH_MAX);
 
 	platform_query_begin();
 	handlers = platform_inbox_handlers();

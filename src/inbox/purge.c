@@ -13,7 +13,6 @@
 #include "funcapi.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
-#include "utils/tuplestore.h"
 
 #include "core/argument.h"
 #include "core/identity.h"
@@ -36,27 +35,6 @@ enum
 	P_WAITING_BEFORE,
 	P_COUNT
 };
-
-static void
-put_row(FunctionCallInfo fcinfo, const char *table, const char *action, int64 rows, bool more)
-{
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	Datum		values[4];
-	bool		nulls[4] = {false};
-
-	values[0] = CStringGetTextDatum(table);
-	values[1] = CStringGetTextDatum(action);
-	values[2] = Int64GetDatum(rows);
-	values[3] = BoolGetDatum(more);
-	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-}
-
-static void
-put_deleted(FunctionCallInfo fcinfo, const char *table, int64 rows, int64 batch)
-{
-	if (rows > 0)
-		put_row(fcinfo, table, "deleted", rows, rows >= batch);
-}
 
 /* An interval argument, its length in *length; false when it is null. */
 static bool
@@ -135,7 +113,7 @@ drop_days(FunctionCallInfo fcinfo, const Datum *values)
 		if (partition->ends_at > cutoff || something_waits(partition))
 			continue;
 		dropped = platform_partition_drop(REQUESTS, partition->name);
-		put_row(fcinfo, partition->name, dropped ? "dropped" : "busy", partition->rows, !dropped);
+		platform_purge_report(fcinfo, partition->name, dropped ? "dropped" : "busy", partition->rows, !dropped);
 	}
 	return cutoff;
 }
@@ -175,8 +153,8 @@ delete_events(FunctionCallInfo fcinfo, const Datum *values, const bool *nulls, T
 
 	platform_query_run(&events, values, nulls);
 	requests = platform_row_int64(0, 2);
-	put_deleted(fcinfo, "webhook_queue", platform_row_int64(0, 1), batch);
-	put_deleted(fcinfo, REQUESTS, requests + delete_orphans(cutoff, values[P_BATCH]), batch);
+	platform_purge_deleted(fcinfo, "webhook_queue", platform_row_int64(0, 1), batch);
+	platform_purge_deleted(fcinfo, REQUESTS, requests + delete_orphans(cutoff, values[P_BATCH]), batch);
 }
 
 /* Numbers that were noted by hand; those of events go with these. */
@@ -195,7 +173,7 @@ delete_numbers(FunctionCallInfo fcinfo, const Datum *values, const bool *nulls)
 					   " AND u.organization_id OPERATOR(pg_catalog.=) due.organization_id",
 					   TIMESTAMPTZOID, INTERVALOID, INT8OID, TIMESTAMPTZOID);
 
-	put_deleted(fcinfo, "unknown_phone", (int64) platform_query_run(&numbers, values, nulls),
+	platform_purge_deleted(fcinfo, "unknown_phone", (int64) platform_query_run(&numbers, values, nulls),
 				DatumGetInt64(values[P_BATCH]));
 }
 
@@ -219,7 +197,7 @@ delete_keys(FunctionCallInfo fcinfo, TimestampTz now, int64 keep, int64 batch)
 	int64		rows = (int64) platform_query_run(&old, values, NULL);
 
 	values[0] = TimestampTzGetDatum(now);
-	put_deleted(fcinfo, "webhook_keys", rows + (int64) platform_query_run(&expired, values, NULL), batch);
+	platform_purge_deleted(fcinfo, "webhook_keys", rows + (int64) platform_query_run(&expired, values, NULL), batch);
 }
 
 /*
@@ -252,7 +230,7 @@ platform_purge_inbox(PG_FUNCTION_ARGS)
 
 	platform_require_operator("purge the inbox");
 	platform_require_module(&platform_inbox_module);
-	values[P_BATCH] = Int64GetDatum(platform_inbox_count(fcinfo, 0, "batch", BATCH_MAX));
+	values[P_BATCH] = Int64GetDatum(platform_count_argument(fcinfo, 0, "batch", BATCH_MAX));
 	with_events = keep_argument(fcinfo, 1, "keep", &keep.time);
 	with_keys = keep_argument(fcinfo, 2, "keep_keys", &keep_keys);
 	nulls[P_WAITING_BEFORE] = !keep_argument(fcinfo, 3, "keep_waiting", &keep_waiting);

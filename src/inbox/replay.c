@@ -167,12 +167,8 @@ platform_replay_inbound_range(PG_FUNCTION_ARGS)
 	platform_require_argument(fcinfo, 3, "statuses");
 	require_statuses(PG_GETARG_ARRAYTYPE_P(3));
 	values[0] = replayer();
-	for (int i = 0; i < 6; i++)
-	{
-		nulls[i + 1] = PG_ARGISNULL(i);
-		values[i + 1] = PG_GETARG_DATUM(i);
-	}
-	values[7] = Int64GetDatum(platform_inbox_count(fcinfo, 6, "batch", BATCH_MAX));
+	platform_copy_arguments(fcinfo, 0, 6, values + 1, nulls + 1);
+	values[7] = Int64GetDatum(platform_count_argument(fcinfo, 6, "batch", BATCH_MAX));
 	platform_query_begin();
 	count = platform_query_run(&again, values, nulls);
 	platform_query_end();

@@ -106,11 +106,7 @@ platform_schedule_sms(PG_FUNCTION_ARGS)
 	values[4] = PointerGetDatum(body);
 	values[5] = PointerGetDatum(key);
 	nulls[5] = key == NULL;
-	for (int i = 7; i <= 10; i++)
-	{
-		nulls[i - 1] = PG_ARGISNULL(i);
-		values[i - 1] = nulls[i - 1] ? (Datum) 0 : PG_GETARG_DATUM(i);
-	}
+	platform_copy_arguments(fcinfo, 7, 4, values + 6, nulls + 6);
 	values[10] = PG_GETARG_DATUM(4);
 	values[11] = UUIDPGetDatum(user);
 	nulls[11] = user == NULL;

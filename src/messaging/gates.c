@@ -238,8 +238,7 @@ platform_may_send_sms(PG_FUNCTION_ARGS)
 	platform_require_argument(fcinfo, 2, "source");
 	platform_require_argument(fcinfo, 3, "segments");
 	platform_require_argument(fcinfo, 6, "region");
-	if (PG_GETARG_INT32(3) < 1 || PG_GETARG_INT32(3) > SEGMENTS_MAX)
-		platform_bad_argument(psprintf("segments must be between 1 and %d", SEGMENTS_MAX));
+	(void) platform_count_argument(fcinfo, 3, "segments", SEGMENTS_MAX);
 	if (timezone != NULL)
 		platform_require_timezone(timezone);
 	region = platform_require_phone_region(PG_GETARG_TEXT_PP(6));

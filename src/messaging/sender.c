@@ -273,11 +273,7 @@ platform_claim_sms(PG_FUNCTION_ARGS)
 	(void) platform_optional_text(fcinfo, 1, "worker", WORKER_MAX);
 	(void) platform_limit_argument(fcinfo, 2, CLAIM_MAX);
 	(void) platform_require_interval(fcinfo, 3, "lease", false, LEASE_DAYS);
-	for (int i = 0; i < 4; i++)
-	{
-		nulls[i] = PG_ARGISNULL(i);
-		values[i] = nulls[i] ? (Datum) 0 : PG_GETARG_DATUM(i);
-	}
+	platform_copy_arguments(fcinfo, 0, 4, values, nulls);
 	values[0] = UUIDPGetDatum(organization);
 	nulls[0] = organization == NULL;
 	if (!platform_messaging_sending)
@@ -325,11 +321,7 @@ complete(FunctionCallInfo fcinfo, Completed *completed)
 	Datum		values[7];
 	bool		nulls[7];
 
-	for (int i = 0; i < 7; i++)
-	{
-		nulls[i] = PG_ARGISNULL(i);
-		values[i] = nulls[i] ? (Datum) 0 : PG_GETARG_DATUM(i);
-	}
+	platform_copy_arguments(fcinfo, 0, 7, values, nulls);
 	if (platform_query_run(&finish, values, nulls) == 0)
 		return false;
 	completed->ended = *read_ended(1);

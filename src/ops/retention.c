@@ -245,12 +245,7 @@ platform_purge_logs(PG_FUNCTION_ARGS)
 	platform_require_operator("purge logs");
 	platform_require_module(&platform_ops_module);
 	InitMaterializedSRF(fcinfo, 0);
-	platform_require_argument(fcinfo, 0, "batch");
-	batch = PG_GETARG_INT32(0);
-	if (batch < 1 || batch > BATCH_MOST)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("batch must be between 1 and %d", BATCH_MOST)));
+	batch = platform_count_argument(fcinfo, 0, "batch", BATCH_MOST);
 
 	platform_query_begin();
 	foreach(cell, find_policies(platform_ops_optional_text(fcinfo, 1, "policy", 63)))

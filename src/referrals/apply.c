@@ -265,7 +265,7 @@ platform_apply_referral_events(PG_FUNCTION_ARGS)
 
 	platform_require_module(&platform_referrals_module);
 	platform_require_operator("apply referral events");
-	limit = Int64GetDatum(platform_referral_limit(fcinfo, 0, REFERRAL_BATCH_MOST));
+	limit = Int64GetDatum(platform_count_argument(fcinfo, 0, "max_rows", REFERRAL_BATCH_MOST));
 	platform_query_begin();
 	platform_referral_lock_worker();
 	platform_referral_read_settings(&settings);

@@ -305,7 +305,7 @@ platform_release_referral_commissions(PG_FUNCTION_ARGS)
 	platform_require_operator("release commissions");
 	at = PG_ARGISNULL(0) ? GetCurrentTimestamp() : PG_GETARG_TIMESTAMPTZ(0);
 	values[0] = TimestampTzGetDatum(at);
-	values[1] = Int64GetDatum(platform_referral_limit(fcinfo, 1, REFERRAL_BATCH_MOST));
+	values[1] = Int64GetDatum(platform_count_argument(fcinfo, 1, "max_rows", REFERRAL_BATCH_MOST));
 	platform_query_begin();
 	platform_referral_lock_worker();
 	platform_referral_read_settings(&settings);

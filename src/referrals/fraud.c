@@ -393,6 +393,6 @@ platform_referral_review_queue(PG_FUNCTION_ARGS)
 	platform_require_module(&platform_referrals_module);
 	if (!platform_is_platform_staff())
 		platform_require_operator("list referrals to be reviewed");
-	limit = Int64GetDatum(platform_referral_limit(fcinfo, 0, REFERRAL_BATCH_MOST));
+	limit = Int64GetDatum(platform_count_argument(fcinfo, 0, "max_rows", REFERRAL_BATCH_MOST));
 	return platform_query_return_rows(fcinfo, &list, &limit, NULL);
 }

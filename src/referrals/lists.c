@@ -11,6 +11,7 @@
 
 #include "catalog/pg_type.h"
 
+#include "core/argument.h"
 #include "core/identity.h"
 #include "core/query.h"
 #include "referrals/referrals.h"
@@ -39,11 +40,7 @@ return_list(FunctionCallInfo fcinfo, PlatformQuery *query, int count)
 	bool		nulls[ARGUMENTS_MOST];
 
 	platform_require_module(&platform_referrals_module);
-	for (int i = 0; i < count; i++)
-	{
-		nulls[i] = PG_ARGISNULL(i);
-		values[i] = nulls[i] ? (Datum) 0 : PG_GETARG_DATUM(i);
-	}
+	platform_copy_arguments(fcinfo, 0, count, values, nulls);
 	if (!platform_is_platform_staff())
 	{
 		if (self == NULL || (!nulls[1] && !platform_uuid_equal(self, PG_GETARG_UUID_P(1))))

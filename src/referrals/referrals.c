@@ -54,15 +54,6 @@ platform_referral_user_argument(FunctionCallInfo fcinfo, int argument)
 	return user;
 }
 
-int
-platform_referral_limit(FunctionCallInfo fcinfo, int argument, int most)
-{
-	platform_require_argument(fcinfo, argument, "max_rows");
-	if (PG_GETARG_INT32(argument) < 1 || PG_GETARG_INT32(argument) > most)
-		platform_bad_argument(psprintf("max_rows must be between 1 and %d", most));
-	return PG_GETARG_INT32(argument);
-}
-
 void
 platform_referral_read_settings(ReferralSettings *settings)
 {

@@ -83,9 +83,6 @@ extern void platform_referral_require_other(const pg_uuid_t *user);
 /* The user of the argument, NULL: the caller; for members none but themselves: 22004, 42501. */
 extern pg_uuid_t platform_referral_user_argument(FunctionCallInfo fcinfo, int argument);
 
-/* The argument, 1 to most; 22004, 22023. */
-extern int	platform_referral_limit(FunctionCallInfo fcinfo, int argument, int most);
-
 extern void platform_referral_read_settings(ReferralSettings *settings);
 
 extern void platform_referral_lock_worker(void);

@@ -99,11 +99,7 @@ platform_heartbeat_presence(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for the presence of another host")));
 
-	for (int i = 0; i < 5; i++)
-	{
-		nulls[i] = PG_ARGISNULL(i);
-		values[i] = nulls[i] ? (Datum) 0 : PG_GETARG_DATUM(i);
-	}
+	platform_copy_arguments(fcinfo, 0, 5, values, nulls);
 	platform_query_begin();
 	platform_query_run(&upsert_presence, values, nulls);
 	platform_query_end();
@@ -140,15 +136,6 @@ platform_available_hosts(PG_FUNCTION_ARGS)
 	return platform_query_return_rows(fcinfo, &select_hosts, values, NULL);
 }
 
-static int32
-list_limit(FunctionCallInfo fcinfo, int argument)
-{
-	platform_require_argument(fcinfo, argument, "limit");
-	if (PG_GETARG_INT32(argument) < 1 || PG_GETARG_INT32(argument) > LIST_MAX)
-		platform_bad_argument(psprintf("limit must be between 1 and %d", LIST_MAX));
-	return PG_GETARG_INT32(argument);
-}
-
 /*
  * platform.list_call_sessions(organization_id uuid, user_id text DEFAULT NULL,
  *							   "from" timestamptz DEFAULT NULL, "to" timestamptz DEFAULT NULL,
@@ -170,12 +157,8 @@ platform_list_call_sessions(PG_FUNCTION_ARGS)
 	platform_require_module(&platform_tokens_module);
 	platform_require_argument(fcinfo, 0, "organization_id");
 	platform_require_organization(PG_GETARG_UUID_P(0));
-	for (int i = 0; i < 4; i++)
-	{
-		nulls[i] = PG_ARGISNULL(i);
-		values[i] = nulls[i] ? (Datum) 0 : PG_GETARG_DATUM(i);
-	}
-	values[4] = Int32GetDatum(list_limit(fcinfo, 4));
+	platform_copy_arguments(fcinfo, 0, 4, values, nulls);
+	values[4] = Int32GetDatum(platform_limit_argument(fcinfo, 4, LIST_MAX));
 	return platform_query_return_rows(fcinfo, &select_calls, values, nulls);
 }
 
@@ -200,11 +183,7 @@ platform_list_unbilled_usage(PG_FUNCTION_ARGS)
 	platform_require_argument(fcinfo, 0, "organization_id");
 	platform_require_argument(fcinfo, 2, "include_settled");
 	platform_require_organization(PG_GETARG_UUID_P(0));
-	for (int i = 0; i < 3; i++)
-	{
-		nulls[i] = PG_ARGISNULL(i);
-		values[i] = nulls[i] ? (Datum) 0 : PG_GETARG_DATUM(i);
-	}
-	values[3] = Int32GetDatum(list_limit(fcinfo, 3));
+	platform_copy_arguments(fcinfo, 0, 3, values, nulls);
+	values[3] = Int32GetDatum(platform_limit_argument(fcinfo, 3, LIST_MAX));
 	return platform_query_return_rows(fcinfo, &select_unbilled, values, nulls);
 }

@@ -25,8 +25,8 @@ extern void platform_billing_unpin(int level);
 /* platform_query_run() between those two. */
 extern uint64 platform_billing_run(PlatformQuery *query, const Datum *values, const bool *nulls);
 
-/* An argument of 1 to 1,000,000; 22004, 22023. */
-extern int32 platform_billing_count(FunctionCallInfo fcinfo, int argument, const char *name);
+/* Periods and customers of one call, at most. */
+#define BILLING_MAX_COUNT 1000000
 
 /* Corrects what the run found and has not corrected; how many periods that were. */
 extern int64 platform_billing_correct(const pg_uuid_t *run);

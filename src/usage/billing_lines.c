@@ -33,7 +33,6 @@ PG_FUNCTION_INFO_V1(platform_invoice_preview);
 
 PlatformModule platform_billing_module = {"usage", 601, 0};
 
-#define BILLING_MAX_COUNT 1000000
 
 /* Those that others bill at this moment, or change, are left to the next time. */
 static PlatformQuery lock_due =
@@ -221,17 +220,6 @@ platform_billing_run(PlatformQuery *query, const Datum *values, const bool *null
 	return count;
 }
 
-int32
-platform_billing_count(FunctionCallInfo fcinfo, int argument, const char *name)
-{
-	platform_require_argument(fcinfo, argument, name);
-	if (PG_GETARG_INT32(argument) < 1 || PG_GETARG_INT32(argument) > BILLING_MAX_COUNT)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must be between 1 and %d", name, BILLING_MAX_COUNT)));
-	return PG_GETARG_INT32(argument);
-}
-
 pg_noreturn static void
 no_such_period(const pg_uuid_t *period)
 {
@@ -304,7 +292,7 @@ platform_generate_billing_line_items(PG_FUNCTION_ARGS)
 
 	platform_require_operator("make bills");
 	platform_require_module(&platform_billing_module);
-	limit = platform_billing_count(fcinfo, 2, "max_periods");
+	limit = platform_count_argument(fcinfo, 2, "max_periods", BILLING_MAX_COUNT);
 	platform_query_begin();
 	periods = lock_periods(fcinfo, limit, &count);
 	argument = PointerGetDatum(periods);

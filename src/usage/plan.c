@@ -245,11 +245,7 @@ platform_roll_usage_periods(PG_FUNCTION_ARGS)
 
 	platform_require_operator("roll usage periods");
 	platform_require_module(&platform_caps_module);
-	platform_require_argument(fcinfo, 0, "batch");
-	if (PG_GETARG_INT32(0) < 1 || PG_GETARG_INT32(0) > 100000)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("batch must be between 1 and 100000")));
+	(void) platform_count_argument(fcinfo, 0, "batch", 100000);
 	limit = Int64GetDatum(PG_GETARG_INT32(0));
 	due = palloc(2 * PG_GETARG_INT32(0) * sizeof(pg_uuid_t));
 	platform_query_begin();

@@ -277,7 +277,7 @@ run_type_argument(FunctionCallInfo fcinfo, int argument)
 static int64
 max_customers_argument(FunctionCallInfo fcinfo, int argument)
 {
-	return PG_ARGISNULL(argument) ? 0 : platform_billing_count(fcinfo, argument, "max_customers");
+	return PG_ARGISNULL(argument) ? 0 : platform_count_argument(fcinfo, argument, "max_customers", BILLING_MAX_COUNT);
 }
 
 /*

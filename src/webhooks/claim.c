@@ -519,12 +519,7 @@ platform_claim_webhook_deliveries(PG_FUNCTION_ARGS)
 	int			count;
 
 	platform_require_module(&platform_webhooks_module);
-	platform_require_argument(fcinfo, 0, "limit");
-	limit = PG_GETARG_INT32(0);
-	if (limit < 1 || limit > WEBHOOK_BATCH_MAX)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("limit must be between 1 and %d", WEBHOOK_BATCH_MAX)));
+	limit = platform_limit_argument(fcinfo, 0, WEBHOOK_BATCH_MAX);
 	claims.lease = platform_require_interval(fcinfo, 1, "lease", false, 1);
 	claims.claims = palloc(limit * sizeof(WebhookClaim));
 	platform_make_uuid7(&claims.lease_id);

@@ -15,7 +15,6 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/timestamp.h"
-#include "utils/tuplestore.h"
 
 #include "core/argument.h"
 #include "core/identity.h"
@@ -110,20 +109,6 @@ platform_webhook_purge_init(void)
 							NULL, NULL, NULL);
 }
 
-static void
-put_row(FunctionCallInfo fcinfo, const char *table, const char *action, int64 rows, bool more)
-{
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	Datum		values[4];
-	bool		nulls[4] = {false};
-
-	values[0] = CStringGetTextDatum(table);
-	values[1] = CStringGetTextDatum(action);
-	values[2] = Int64GetDatum(rows);
-	values[3] = BoolGetDatum(more);
-	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-}
-
 /* Drops the days that are over for everybody; those in use are left for the next call. */
 static void
 drop_days(FunctionCallInfo fcinfo, const char *table, TimestampTz cutoff)
@@ -138,10 +123,10 @@ drop_days(FunctionCallInfo fcinfo, const char *table, TimestampTz cutoff)
 			continue;
 		if (!platform_partition_drop(table, partition->name))
 		{
-			put_row(fcinfo, partition->name, "busy", 0, true);
+			platform_purge_report(fcinfo, partition->name, "busy", 0, true);
 			return;
 		}
-		put_row(fcinfo, partition->name, "dropped", partition->rows, false);
+		platform_purge_report(fcinfo, partition->name, "dropped", partition->rows, false);
 	}
 }
 
@@ -149,10 +134,7 @@ static void
 delete_rows(FunctionCallInfo fcinfo, const char *table, PlatformQuery *query, Datum *values,
 			int64 batch)
 {
-	uint64		deleted = platform_query_run(query, values, NULL);
-
-	if (deleted > 0)
-		put_row(fcinfo, table, "deleted", (int64) deleted, deleted >= batch);
+	platform_purge_deleted(fcinfo, table, (int64) platform_query_run(query, values, NULL), batch);
 }
 
 /*
@@ -175,12 +157,7 @@ platform_purge_webhooks(PG_FUNCTION_ARGS)
 
 	platform_require_operator("purge webhooks");
 	platform_require_module(&platform_webhooks_module);
-	platform_require_argument(fcinfo, 0, "batch");
-	batch = PG_GETARG_INT32(0);
-	if (batch < 1 || batch > BATCH_MOST)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("batch must be between 1 and %d", BATCH_MOST)));
+	batch = platform_count_argument(fcinfo, 0, "batch", BATCH_MOST);
 	InitMaterializedSRF(fcinfo, 0);
 
 	values[0] = TimestampTzGetDatum(GetCurrentTimestamp());
