@@ -213,7 +213,8 @@ platform_row_keep_indexes(PlatformRow *row)
 {
 	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(row->values));
 
-	platform_row_open_indexes(row);
+	if (row->estate == NULL)
+		platform_row_open_indexes(row);
 	MemoryContextSwitchTo(old);
 }
 

@@ -6,11 +6,12 @@
  * than whatever the last holder did: no delivery is claimed twice, and the
  * number of those under way is counted, not kept.
  *
- * Rows are found and written past the executor. A delivery stays in the index of
- * those that are due until it is finished, and a claim changes no column that an
- * index has. So those under way stand at the
- * head of the index, at most max_in_flight of them; one whose lease has ended is
- * simply claimed again.
+ * Rows are found and written past the executor. A claim and a result change no
+ * column that an index has, but for a retry. So those under way stand at the head of
+ * the index of those that are due, at most max_in_flight of them; one whose lease has
+ * ended is simply claimed again. What is finished stays there too, passed over:
+ * scan_from is behind it, except for what stands behind one that takes long. That is
+ * left out as a gap, or when there are many gaps, taken out of the index.
  */
 #include "core/platform.h"
 
@@ -31,15 +32,19 @@
 #define RATE_BURST		(USECS_PER_SEC / 10)
 #define ROTATE_AFTER	(USECS_PER_SEC / 20)
 #define UNREADABLE_POLL	USECS_PER_MINUTE
+#define PASSING_POLL	(USECS_PER_SEC / 1000)
 #define LEASE_MARGIN	(5 * USECS_PER_SEC)	/* beyond the request's timeout */
 #define GAP_MIN			(USECS_PER_SEC / 5)
+#define PASS_FEW		64		/* finished ones that each claim may pass */
+#define PASS_MOST		2000	/* and that one passes at most */
+#define REMOVE_AT_ONCE	250		/* from the index */
 #define NEVER			DT_NOEND
 
 static PlatformQuery next_due =
 	PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
 				   "SELECT next_retry_at FROM platform.webhook_deliveries"
-				   " WHERE subscription_id OPERATOR(pg_catalog.=) $1 AND finished_at IS NULL"
-				   " AND next_retry_at OPERATOR(pg_catalog.>) $2"
+				   " WHERE subscription_id OPERATOR(pg_catalog.=) $1"
+				   " AND next_retry_at OPERATOR(pg_catalog.>) $2 AND finished_at IS NULL"
 				   " ORDER BY next_retry_at LIMIT 1",
 				   UUIDOID, TIMESTAMPTZOID);
 
@@ -79,6 +84,9 @@ typedef struct Look
 	bool		complete;		/* all that are due were seen */
 	int			ndue;
 	ItemPointerData *due;		/* not under way, as many as are wanted */
+	int			passed;			/* finished */
+	int			nbehind;
+	ItemPointerData behind[REMOVE_AT_ONCE];	/* of these, such as scan_from cannot pass */
 } Look;
 
 /*
@@ -87,7 +95,7 @@ typedef struct Look
  */
 static void
 write_endpoint(const WebhookEndpoint *endpoint, TimestampTz due_at, WebhookBlock block,
-			   TimestampTz scan_from, bool half_open)
+			   bool half_open)
 {
 	bool		has_gap = endpoint->gap_from < endpoint->gap_to;
 	Datum		values[10];
@@ -102,7 +110,7 @@ write_endpoint(const WebhookEndpoint *endpoint, TimestampTz due_at, WebhookBlock
 	nulls[4] = block == BLOCK_NONE;
 	if (block != BLOCK_NONE)
 		values[4] = CStringGetTextDatum(block_names[block]);
-	values[5] = TimestampTzGetDatum(scan_from);
+	values[5] = TimestampTzGetDatum(endpoint->scan_from);
 	values[6] = TimestampTzGetDatum(endpoint->rate_at);
 	nulls[6] = endpoint->rate_at == 0;
 	values[7] = BoolGetDatum(half_open);
@@ -167,6 +175,25 @@ note_gap(Walk *walk, TimestampTz next)
 	walk->last = next;
 }
 
+/*
+ * Passes a finished one; false when that is enough. As long as there is none that is
+ * not finished, the next claim begins here.
+ */
+static bool
+pass(Walk *walk, TimestampTz due_at)
+{
+	Look	   *seen = walk->seen;
+
+	if ((walk->count > 0 || due_at == walk->endpoint->scan_from) && seen->nbehind < REMOVE_AT_ONCE)
+		seen->behind[seen->nbehind++] = walk->row->tid;
+	if (++seen->passed < PASS_MOST)
+		return true;
+	if (walk->count == 0)
+		seen->first = due_at;
+	seen->complete = false;
+	return false;
+}
+
 /* Looks at one row; false when that is enough. */
 static bool
 look_at(Walk *walk)
@@ -175,6 +202,8 @@ look_at(Walk *walk)
 	TimestampTz lease_until = delivery_moment(walk->row, D_LEASE_UNTIL);
 	TimestampTz due_at = delivery_moment(walk->row, D_NEXT_RETRY_AT);
 
+	if (delivery_moment(walk->row, D_FINISHED_AT) != 0)
+		return pass(walk, due_at);
 	if (walk->count == 0)
 		seen->first = due_at;
 	note_gap(walk, due_at);
@@ -219,15 +248,15 @@ look_between(Walk *walk, TimestampTz from, TimestampTz to)
  * its time is taken when the endpoint is locked. Only leases that ended are in front
  * of others; then all are looked at.
  *
- * What was finished since behind one that takes long stays in the index as long as
- * somebody's snapshot might see it: the widest gap is remembered, and left out.
+ * Of what was finished since behind one that takes long the widest gap is remembered,
+ * and left out.
  */
 static void
 look(WebhookEndpoint *endpoint, PlatformRow *row, TimestampTz now, int want, Look *seen)
 {
 	Walk		walk = {.endpoint = endpoint, .row = row, .now = now, .want = want, .seen = seen};
 
-	memset(seen, 0, sizeof(*seen));
+	memset(seen, 0, offsetof(Look, behind));
 	seen->first = seen->first_lease = NEVER;
 	seen->due = palloc(want * sizeof(ItemPointerData));
 	seen->complete = true;
@@ -245,6 +274,22 @@ look(WebhookEndpoint *endpoint, PlatformRow *row, TimestampTz now, int want, Loo
 		walk.gap_from = walk.gap_to = 0;
 	endpoint->gap_from = walk.gap_from;
 	endpoint->gap_to = walk.gap_to;
+}
+
+/*
+ * Takes finished deliveries out of the index of those that are due. One that changes
+ * meanwhile is left: somebody sends it again.
+ */
+static void
+remove_finished(PlatformRow *row, ItemPointerData *tids, int count)
+{
+	platform_row_keep_indexes(row);
+	for (int i = 0; i < count; i++)
+		if (platform_row_fetch(row, &tids[i]) && delivery_moment(row, D_FINISHED_AT) != 0)
+		{
+			platform_row_set_null(row, D_NEXT_RETRY_AT);
+			(void) platform_row_update(row);
+		}
 }
 
 /* A lease ended without a result. */
@@ -356,19 +401,19 @@ static bool
 is_blocked(WebhookEndpoint *endpoint, TimestampTz now)
 {
 	if (!endpoint->active)
-		write_endpoint(endpoint, NEVER, BLOCK_HELD, endpoint->scan_from, false);
+		write_endpoint(endpoint, NEVER, BLOCK_HELD, false);
 	else if (endpoint->receiver.nsecrets == 0)
 	{
 		report_unreadable(endpoint);
-		write_endpoint(endpoint, now + UNREADABLE_POLL, BLOCK_HELD, endpoint->scan_from, false);
+		write_endpoint(endpoint, now + UNREADABLE_POLL, BLOCK_HELD, false);
 	}
 	else if (!platform_webhook_feature_is_on(&endpoint->receiver.organization))
-		write_endpoint(endpoint, now + KILLED_POLL, BLOCK_KILLED, endpoint->scan_from, false);
+		write_endpoint(endpoint, now + KILLED_POLL, BLOCK_KILLED, false);
 	else if (rate_allows(endpoint, now) == 0)
 		write_endpoint(endpoint,
 					   endpoint->rate_at - Max(USECS_PER_SEC / endpoint->rate, RATE_BURST) +
 					   USECS_PER_SEC / endpoint->rate,
-					   BLOCK_RATE, endpoint->scan_from, false);
+					   BLOCK_RATE, false);
 	else
 		return false;
 	return true;
@@ -390,6 +435,7 @@ platform_webhook_claim_endpoint(WebhookEndpoint *endpoint, WebhookClaims *claims
 		return 0;
 	}
 	look(endpoint, claims->row, now, want, &seen);
+	endpoint->scan_from = Min(seen.first, now);
 	want = Min(Min(want, most - seen.in_flight), rate_allows(endpoint, now));
 	for (int i = 0; i < seen.ndue && taken < want; i++)
 	{
@@ -405,30 +451,38 @@ platform_webhook_claim_endpoint(WebhookEndpoint *endpoint, WebhookClaims *claims
 			settled++;
 	}
 	rate_spend(endpoint, now, taken);
+	if (seen.nbehind == REMOVE_AT_ONCE)
+		remove_finished(claims->row, seen.behind, seen.nbehind);
 
 	if (seen.complete && seen.ndue == settled)
 	{
 		/* all that was due is under way */
 		TimestampTz next = Min(find_next_due(endpoint, now), seen.first_lease);
 
-		write_endpoint(endpoint, next, BLOCK_NONE, Min(seen.first, now),
-					   endpoint->breaker_open && taken > 0);
+		write_endpoint(endpoint, next, BLOCK_NONE, endpoint->breaker_open && taken > 0);
 		endpoint->exhausted = true;
 	}
 	else if (seen.in_flight + taken >= most)
 	{
 		write_endpoint(endpoint, Min(now + FULL_POLL, seen.first_lease), BLOCK_FULL,
-					   Min(seen.first, now), endpoint->breaker_open && taken > 0);
+					   endpoint->breaker_open && taken > 0);
+		endpoint->exhausted = true;
+	}
+	else if (seen.passed == PASS_MOST)
+	{
+		/* further on by the next claim */
+		write_endpoint(endpoint, now + PASSING_POLL, BLOCK_NONE, false);
 		endpoint->exhausted = true;
 	}
 	else if (settled == 0)
 	{
 		/* others are just completing what is there */
-		write_endpoint(endpoint, now + FULL_POLL, BLOCK_NONE, Min(seen.first, now), false);
+		write_endpoint(endpoint, now + FULL_POLL, BLOCK_NONE, false);
 		endpoint->exhausted = true;
 	}
-	else if (endpoint->due_at < now - ROTATE_AFTER || endpoint->rate > 0)
+	else if (endpoint->due_at < now - ROTATE_AFTER || endpoint->rate > 0 ||
+			 seen.passed - seen.nbehind > PASS_FEW)
 		/* behind the others that are due */
-		write_endpoint(endpoint, now, BLOCK_NONE, Min(seen.first, now), false);
+		write_endpoint(endpoint, now, BLOCK_NONE, false);
 	return taken;
 }

@@ -65,16 +65,18 @@ typedef struct Subscription
 	int64		since_cluster;
 } Subscription;
 
-/* Growing arrays of what is to be inserted. */
+typedef struct Delivery
+{
+	const Subscription *subscription;
+	const Event *event;
+} Delivery;
+
+/* A growing array of what is to be inserted. */
 typedef struct Deliveries
 {
 	int			count;
 	int			size;
-	pg_uuid_t  *subscriptions;
-	pg_uuid_t  *organizations;
-	pg_uuid_t  *events;
-	char	  **types;
-	int32	   *max_attempts;
+	Delivery   *deliveries;
 } Deliveries;
 
 static PlatformQuery read_state =
@@ -159,11 +161,12 @@ static PlatformQuery insert_deliveries =
 	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
 				   "INSERT INTO platform.webhook_deliveries"
 				   " (subscription_id, organization_id, event_id, event_type, max_attempts, next_retry_at, created_at)"
-				   " SELECT u.s, u.o, u.e, u.t, u.m, $6, $6 FROM ROWS FROM ("
+				   " SELECT u.s, u.o, u.e, u.t, u.m, u.d, $7 FROM ROWS FROM ("
 				   "pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3),"
-				   " pg_catalog.unnest($4), pg_catalog.unnest($5)) AS u (s, o, e, t, m)"
+				   " pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6)) AS u (s, o, e, t, m, d)"
 				   " ON CONFLICT (subscription_id, event_id, replay, organization_id) DO NOTHING",
-				   UUIDARRAYOID, UUIDARRAYOID, UUIDARRAYOID, TEXTARRAYOID, INT4ARRAYOID, TIMESTAMPTZOID);
+				   UUIDARRAYOID, UUIDARRAYOID, UUIDARRAYOID, TEXTARRAYOID, INT4ARRAYOID,
+				   TIMESTAMPTZARRAYOID, TIMESTAMPTZOID);
 
 /*
  * Locks the rows even where there is nothing to change: a claim that finds
@@ -471,22 +474,24 @@ wants(const Subscription *subscription, const Event *event)
 static void
 add_delivery(Deliveries *deliveries, const Subscription *subscription, const Event *event)
 {
-	int			i = deliveries->count++;
-
-	if (deliveries->count > deliveries->size)
+	if (deliveries->count == deliveries->size)
 	{
 		deliveries->size *= 2;
-		deliveries->subscriptions = repalloc(deliveries->subscriptions, deliveries->size * sizeof(pg_uuid_t));
-		deliveries->organizations = repalloc(deliveries->organizations, deliveries->size * sizeof(pg_uuid_t));
-		deliveries->events = repalloc(deliveries->events, deliveries->size * sizeof(pg_uuid_t));
-		deliveries->types = repalloc(deliveries->types, deliveries->size * sizeof(char *));
-		deliveries->max_attempts = repalloc(deliveries->max_attempts, deliveries->size * sizeof(int32));
+		deliveries->deliveries = repalloc(deliveries->deliveries, deliveries->size * sizeof(Delivery));
 	}
-	deliveries->subscriptions[i] = subscription->id;
-	deliveries->organizations[i] = subscription->organization;
-	deliveries->events[i] = event->id;
-	deliveries->types[i] = event->type;
-	deliveries->max_attempts[i] = subscription->max_attempts;
+	deliveries->deliveries[deliveries->count++] = (Delivery) {subscription, event};
+}
+
+/* By subscription, as they are claimed: then they are together in the table. */
+static int
+compare_deliveries(const void *a, const void *b)
+{
+	const Delivery *x = a;
+	const Delivery *y = b;
+
+	if (x->subscription != y->subscription)
+		return x->subscription < y->subscription ? -1 : 1;
+	return x->event < y->event ? -1 : x->event > y->event;
 }
 
 /* Each subscription of an event's organization that wants it. */
@@ -496,11 +501,7 @@ match_events(Deliveries *deliveries, const Event *events, int nevents,
 {
 	deliveries->count = 0;
 	deliveries->size = 256;
-	deliveries->subscriptions = palloc(deliveries->size * sizeof(pg_uuid_t));
-	deliveries->organizations = palloc(deliveries->size * sizeof(pg_uuid_t));
-	deliveries->events = palloc(deliveries->size * sizeof(pg_uuid_t));
-	deliveries->types = palloc(deliveries->size * sizeof(char *));
-	deliveries->max_attempts = palloc(deliveries->size * sizeof(int32));
+	deliveries->deliveries = palloc(deliveries->size * sizeof(Delivery));
 	for (int i = 0; i < nevents; i++)
 	{
 		int			low = 0;
@@ -521,39 +522,71 @@ match_events(Deliveries *deliveries, const Event *events, int nevents,
 			if (wants(&subscriptions[low], &events[i]))
 				add_delivery(deliveries, &subscriptions[low], &events[i]);
 	}
+	qsort(deliveries->deliveries, deliveries->count, sizeof(Delivery), compare_deliveries);
 }
 
-/* Locks the endpoints, by id, and adds the deliveries. */
-static void
-write_deliveries(const Deliveries *deliveries)
+/* Makes the endpoints due, locked in the order of their ids; returns since when they are. */
+static TimestampTz
+wake_endpoints(const Deliveries *deliveries)
 {
-	TimestampTz now;
 	pg_uuid_t (*pairs)[2] = palloc(deliveries->count * sizeof(*pairs));
 	pg_uuid_t  *subscriptions = palloc(deliveries->count * sizeof(pg_uuid_t));
 	pg_uuid_t  *organizations = palloc(deliveries->count * sizeof(pg_uuid_t));
-	int			count = 0;
-	Datum		values[6];
+	int			npairs = 0;
 
 	for (int i = 0; i < deliveries->count; i++)
 	{
-		pairs[i][0] = deliveries->subscriptions[i];
-		pairs[i][1] = deliveries->organizations[i];
-	}
-	qsort(pairs, deliveries->count, sizeof(*pairs), platform_compare_uuids);
-	for (int i = 0; i < deliveries->count; i++)
-		if (i == 0 || !platform_uuid_equal(&pairs[i][0], &pairs[i - 1][0]))
-		{
-			subscriptions[count] = pairs[i][0];
-			organizations[count++] = pairs[i][1];
-		}
-	now = platform_webhook_make_due(subscriptions, organizations, count);
+		const Subscription *subscription = deliveries->deliveries[i].subscription;
 
-	values[0] = platform_uuid_array(deliveries->subscriptions, deliveries->count);
-	values[1] = platform_uuid_array(deliveries->organizations, deliveries->count);
-	values[2] = platform_uuid_array(deliveries->events, deliveries->count);
-	values[3] = platform_text_array(deliveries->types, deliveries->count);
-	values[4] = platform_int4_array(deliveries->max_attempts, NULL, deliveries->count);
-	values[5] = TimestampTzGetDatum(now);
+		if (i > 0 && subscription == deliveries->deliveries[i - 1].subscription)
+			continue;
+		pairs[npairs][0] = subscription->id;
+		pairs[npairs++][1] = subscription->organization;
+	}
+	qsort(pairs, npairs, sizeof(*pairs), platform_compare_uuids);
+	for (int i = 0; i < npairs; i++)
+	{
+		subscriptions[i] = pairs[i][0];
+		organizations[i] = pairs[i][1];
+	}
+	return platform_webhook_make_due(subscriptions, organizations, npairs);
+}
+
+/*
+ * Each event's deliveries are due a microsecond after those of the one before: so
+ * a claim can begin where the last one of its endpoint ended.
+ */
+static void
+write_deliveries(const Deliveries *deliveries, const Event *events)
+{
+	int			count = deliveries->count;
+	TimestampTz now = wake_endpoints(deliveries);
+	pg_uuid_t  *subscriptions = palloc(count * sizeof(pg_uuid_t));
+	pg_uuid_t  *organizations = palloc(count * sizeof(pg_uuid_t));
+	pg_uuid_t  *event_ids = palloc(count * sizeof(pg_uuid_t));
+	char	  **types = palloc(count * sizeof(char *));
+	int32	   *max_attempts = palloc(count * sizeof(int32));
+	TimestampTz *due = palloc(count * sizeof(TimestampTz));
+	Datum		values[7];
+
+	for (int i = 0; i < count; i++)
+	{
+		const Delivery *delivery = &deliveries->deliveries[i];
+
+		subscriptions[i] = delivery->subscription->id;
+		organizations[i] = delivery->subscription->organization;
+		event_ids[i] = delivery->event->id;
+		types[i] = delivery->event->type;
+		max_attempts[i] = delivery->subscription->max_attempts;
+		due[i] = now + (delivery->event - events);
+	}
+	values[0] = platform_uuid_array(subscriptions, count);
+	values[1] = platform_uuid_array(organizations, count);
+	values[2] = platform_uuid_array(event_ids, count);
+	values[3] = platform_text_array(types, count);
+	values[4] = platform_int4_array(max_attempts, NULL, count);
+	values[5] = platform_timestamptz_array(due, NULL, count);
+	values[6] = TimestampTzGetDatum(now);
 	platform_query_run(&insert_deliveries, values, NULL);
 }
 
@@ -566,7 +599,7 @@ deliver_events(const Event *events, int nevents)
 
 	match_events(&deliveries, events, nevents, subscriptions, nsubscriptions);
 	if (deliveries.count > 0)
-		write_deliveries(&deliveries);
+		write_deliveries(&deliveries, events);
 	return deliveries.count > 0;
 }
 

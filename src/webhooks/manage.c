@@ -56,7 +56,7 @@ static PlatformQuery cancel_delivery =
 	"SELECT d.organization_id, d.subscription_id, d.event_id, d.event_type, d.payload," \
 	" d.replay OPERATOR(pg_catalog.+) 1," \
 	" CASE WHEN s.retry_policy OPERATOR(pg_catalog.=) 'none' THEN 1" \
-	" ELSE s.max_retries OPERATOR(pg_catalog.+) 1 END, $2, $2"
+	" ELSE s.max_retries OPERATOR(pg_catalog.+) 1 END,"
 #define REPLAY_SUBSCRIPTION \
 	" JOIN platform.webhook_subscriptions s ON s.id OPERATOR(pg_catalog.=) d.subscription_id" \
 	" AND s.organization_id OPERATOR(pg_catalog.=) d.organization_id"
@@ -64,7 +64,7 @@ static PlatformQuery cancel_delivery =
 /* Of the newest delivery of the event to the subscription. */
 static PlatformQuery replay_delivery =
 	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
-				   REPLAY_COLUMNS REPLAY_VALUES
+				   REPLAY_COLUMNS REPLAY_VALUES " $2, $2"
 				   " FROM (SELECT n.* FROM platform.webhook_deliveries o JOIN platform.webhook_deliveries n"
 				   " ON n.subscription_id OPERATOR(pg_catalog.=) o.subscription_id"
 				   " AND n.event_id OPERATOR(pg_catalog.=) o.event_id"
@@ -73,9 +73,12 @@ static PlatformQuery replay_delivery =
 				   " WHERE d.finished_at IS NOT NULL RETURNING id",
 				   UUIDOID, TIMESTAMPTZOID);
 
+/* One a microsecond, as new ones are. */
 static PlatformQuery replay_events =
 	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
 				   REPLAY_COLUMNS REPLAY_VALUES
+				   " $2 OPERATOR(pg_catalog.+) pg_catalog.row_number() OVER (ORDER BY d.event_id)"
+				   " OPERATOR(pg_catalog.*) '1 microsecond'::pg_catalog.interval, $2"
 				   " FROM (SELECT DISTINCT ON (n.event_id) n.* FROM platform.webhook_deliveries n"
 				   " WHERE n.subscription_id OPERATOR(pg_catalog.=) $1"
 				   " AND n.event_id OPERATOR(pg_catalog.>=) $3 AND n.event_id OPERATOR(pg_catalog.<) $4"

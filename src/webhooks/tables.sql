@@ -189,8 +189,8 @@ COMMENT ON COLUMN platform.webhook_endpoints.since IS
 COMMENT ON COLUMN platform.webhook_endpoints.since_cluster IS
 	'The database system of whose transactions since speaks.';
 
--- One row an event and subscription. What a claim changes is in no index; a finished
--- row leaves the index of those that are due.
+-- One row an event and subscription. What a claim and a result change is in no index,
+-- but for a retry: a page has room for the three versions of a row.
 CREATE TABLE IF NOT EXISTS platform.webhook_deliveries (
 	id uuid NOT NULL DEFAULT platform.uuid7(),
 	organization_id uuid NOT NULL,
@@ -200,7 +200,7 @@ CREATE TABLE IF NOT EXISTS platform.webhook_deliveries (
 	attempts integer NOT NULL DEFAULT 0,
 	max_attempts integer NOT NULL,
 	status text NOT NULL DEFAULT 'pending',
-	next_retry_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+	next_retry_at timestamptz DEFAULT clock_timestamp(),
 	created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
 	finished_at timestamptz,
 	delivered_at timestamptz,
@@ -216,12 +216,13 @@ CREATE TABLE IF NOT EXISTS platform.webhook_deliveries (
 	CONSTRAINT webhook_deliveries_subscription_id_event_id_replay_organiza_key UNIQUE (subscription_id, event_id, replay, organization_id),
 	CONSTRAINT webhook_deliveries_status_check CHECK (status IN ('pending', 'delivering', 'delivered', 'failed', 'cancelled')),
 	CONSTRAINT webhook_deliveries_finished_check CHECK ((finished_at IS NULL) = (status IN ('pending', 'delivering'))),
+	CONSTRAINT webhook_deliveries_next_retry_at_check CHECK (finished_at IS NOT NULL OR next_retry_at IS NOT NULL),
 	CONSTRAINT webhook_deliveries_attempts_check CHECK (attempts >= 0),
 	CONSTRAINT webhook_deliveries_max_attempts_check CHECK (max_attempts > 0),
 	CONSTRAINT webhook_deliveries_replay_check CHECK (replay >= 0)
-) WITH (fillfactor = 50);
+) WITH (fillfactor = 30);
 CREATE INDEX IF NOT EXISTS webhook_deliveries_subscription_id_next_retry_at_idx
-	ON platform.webhook_deliveries (subscription_id, next_retry_at) WHERE finished_at IS NULL;
+	ON platform.webhook_deliveries (subscription_id, next_retry_at) WHERE next_retry_at IS NOT NULL;
 COMMENT ON TABLE platform.webhook_deliveries IS
 	'An event on its way to a subscription. Claims and results are written past the executor: triggers on it do not fire for them. failed is the dead letter: kept, and can be sent again.';
 COMMENT ON COLUMN platform.webhook_deliveries.replay IS
@@ -231,7 +232,7 @@ COMMENT ON COLUMN platform.webhook_deliveries.attempts IS
 COMMENT ON COLUMN platform.webhook_deliveries.status IS
 	'pending with attempts: a retry. pending or delivering of a subscription that is not active counts as held.';
 COMMENT ON COLUMN platform.webhook_deliveries.next_retry_at IS
-	'Not to be attempted before.';
+	'Not to be attempted before. Of a finished one it says nothing any more.';
 COMMENT ON COLUMN platform.webhook_deliveries.lease_id IS
 	'Of the claim that has it; only who shows it may complete the delivery.';
 COMMENT ON COLUMN platform.webhook_deliveries.lease_until IS

@@ -105,7 +105,8 @@ CROSS JOIN LATERAL (
 	WHERE t.subscription_id = s.id AND t.created_at > now() - interval '1 day' AND t.outcome <> 'stale') AS a
 CROSS JOIN LATERAL (
 	SELECT min(d.next_retry_at) AS oldest_due FROM platform.webhook_deliveries d
-	WHERE d.subscription_id = s.id AND d.finished_at IS NULL AND d.next_retry_at <= now()) AS o;
+	WHERE d.subscription_id = s.id AND d.next_retry_at >= coalesce(e.scan_from, '-infinity') AND d.next_retry_at <= now()
+		AND d.finished_at IS NULL) AS o;
 COMMENT ON VIEW platform.webhook_endpoint_health IS
 	'How receivers do: attempts of the last 24 hours with their success rate (0 to 1) and median and 95th percentile in milliseconds, failures in a row, the oldest delivery that is due. Attempts are shown to administrators.';
 
@@ -113,13 +114,15 @@ CREATE OR REPLACE VIEW platform.webhook_queue_depth WITH (security_invoker = tru
 SELECT s.id AS subscription_id, s.organization_id, s.name, q.pending, q.retrying, q.delivering, q.due,
 	NOT (s.active AND platform.webhooks_enabled(s.organization_id)) AS held, q.oldest
 FROM platform.webhook_subscriptions s
+LEFT JOIN platform.webhook_endpoints e ON e.subscription_id = s.id AND e.organization_id = s.organization_id
 CROSS JOIN LATERAL (
 	SELECT count(*) FILTER (WHERE d.status = 'pending') AS pending,
 		count(*) FILTER (WHERE d.status = 'pending' AND d.attempts > 0) AS retrying,
 		count(*) FILTER (WHERE d.status = 'delivering') AS delivering,
 		count(*) FILTER (WHERE d.status = 'pending' AND d.next_retry_at <= now()) AS due,
 		min(d.created_at) AS oldest
-	FROM platform.webhook_deliveries d WHERE d.subscription_id = s.id AND d.finished_at IS NULL) AS q;
+	FROM platform.webhook_deliveries d
+	WHERE d.subscription_id = s.id AND d.next_retry_at >= coalesce(e.scan_from, '-infinity') AND d.finished_at IS NULL) AS q;
 COMMENT ON VIEW platform.webhook_queue_depth IS
 	'What waits for each subscription: pending, of these retrying and due; delivering; whether they are held; when the oldest was made.';
 

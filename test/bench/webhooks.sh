@@ -47,23 +47,31 @@ q "TRUNCATE platform.webhook_events, platform.webhook_event_keys, plain_events" 
 # ---- claim and complete ----
 # Deliveries of all endpoints, made and waiting; as many rows in the other queue.
 fill() {
-	q "UPDATE platform.webhook_subscriptions SET active = false WHERE active" \
+	q "TRUNCATE platform.webhook_events, platform.webhook_deliveries, platform.webhook_attempts, plain_queue" "CHECKPOINT" \
+		"UPDATE platform.webhook_endpoints SET due_at = NULL, scan_from = '-infinity', gap_from = NULL, gap_to = NULL WHERE true" \
+		"UPDATE platform.webhook_subscriptions SET active = false WHERE active" \
 		"SELECT count(platform.emit_event('$org', 'call.completed', '$payload')) FROM generate_series(1, $1)" >/dev/null
 	until [ "$(q "SELECT count(*) FROM platform.claim_webhook_deliveries(1)" "SELECT platform.next_webhook_wakeup() IS NULL" | tail -1)" = t ]; do :; done
 	q "UPDATE platform.webhook_subscriptions SET active = true WHERE NOT active" \
 		"INSERT INTO plain_queue (payload) SELECT '$payload' FROM generate_series(1, $1 * $endpoints)" >/dev/null
-	q "VACUUM ANALYZE platform.webhook_deliveries" "VACUUM ANALYZE plain_queue" "CHECKPOINT"
+	q "VACUUM ANALYZE platform.webhook_deliveries" "VACUUM ANALYZE plain_queue"
 }
-for n in 1 100; do
-	cat >"$BENCH_TMP/ours$n.sql" <<SQL
-SELECT coalesce(array_agg(delivery_id), '{}') AS ids, coalesce(array_agg(lease_id), '{}') AS leases, count(body) FROM platform.claim_webhook_deliveries($n) \gset
-SELECT count(*) FROM platform.complete_webhook_deliveries(:ids::uuid[], :leases::uuid[], array_fill(200, ARRAY[cardinality(:ids::uuid[])]), array_fill(20, ARRAY[cardinality(:ids::uuid[])]));
+cat >"$BENCH_TMP/ours1.sql" <<SQL
+SELECT coalesce(c.delivery_id, '$org') AS id, coalesce(c.lease_id, '$org') AS lease, c.body IS NULL FROM (VALUES (1)) v LEFT JOIN platform.claim_webhook_deliveries(1) c ON true \gset
+SELECT outcome FROM platform.complete_webhook_delivery(:id, :lease, 200, 20);
 SQL
-	cat >"$BENCH_TMP/plain$n.sql" <<SQL
-WITH c AS (UPDATE plain_queue SET status = 'active', attempts = attempts + 1, lease_until = now() + interval '1 min' WHERE id IN (SELECT id FROM plain_queue WHERE status = 'pending' AND due_at <= now() ORDER BY due_at LIMIT $n FOR UPDATE SKIP LOCKED) RETURNING id, payload) SELECT coalesce(array_agg(id), '{}') AS ids, count(payload) FROM c \gset
+cat >"$BENCH_TMP/plain1.sql" <<SQL
+WITH c AS (UPDATE plain_queue SET status = 'active', attempts = attempts + 1, lease_until = now() + interval '1 min' WHERE id = (SELECT id FROM plain_queue WHERE status = 'pending' AND due_at <= now() ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id, payload) SELECT coalesce(c.id, '$org') AS id, c.payload IS NULL FROM (VALUES (1)) v LEFT JOIN c ON true \gset
+UPDATE plain_queue SET status = 'done', finished_at = now() WHERE id = :id AND status = 'active';
+SQL
+cat >"$BENCH_TMP/ours100.sql" <<SQL
+SELECT coalesce(array_agg(delivery_id), '{}') AS ids, coalesce((array_agg(lease_id))[1], '$org') AS lease, count(body) FROM platform.claim_webhook_deliveries(100) \gset
+SELECT count(c.delivery_id) FROM (SELECT ids, lease, ARRAY[cardinality(ids)] AS n FROM (SELECT :ids::uuid[] AS ids, :lease::uuid AS lease) w) w, platform.complete_webhook_deliveries(ids, array_fill(lease, n), array_fill(200, n), array_fill(20, n)) c;
+SQL
+cat >"$BENCH_TMP/plain100.sql" <<SQL
+WITH c AS (UPDATE plain_queue SET status = 'active', attempts = attempts + 1, lease_until = now() + interval '1 min' WHERE id IN (SELECT id FROM plain_queue WHERE status = 'pending' AND due_at <= now() ORDER BY due_at LIMIT 100 FOR UPDATE SKIP LOCKED) RETURNING id, payload) SELECT coalesce(array_agg(id), '{}') AS ids, count(payload) FROM c \gset
 UPDATE plain_queue SET status = 'done', finished_at = now() WHERE id = ANY (:ids::uuid[]) AND status = 'active';
 SQL
-done
 delivered() { q "SELECT count(*) FROM platform.webhook_deliveries WHERE status = 'delivered'"; }
 plain_done() { q "SELECT count(*) FROM plain_queue WHERE status = 'done'"; }
 
