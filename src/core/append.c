@@ -20,16 +20,14 @@
 #include "nodes/primnodes.h"
 #include "executor/nodeModifyTable.h"
 #include "miscadmin.h"
-#include "partitioning/partbounds.h"
-#include "partitioning/partdesc.h"
 #include "rewrite/rewriteHandler.h"
 #include "storage/lmgr.h"
 #include "utils/memutils.h"
-#include "utils/partcache.h"
 #include "utils/timestamp.h"
 
 #include "core/append.h"
 #include "core/module.h"
+#include "core/partition.h"
 
 void
 platform_append_register(PlatformAppendTable *table)
@@ -152,37 +150,11 @@ append_resolve(PlatformAppendTable *table, Relation relation)
 	table->resolved = RelationGetRelid(relation);
 }
 
-/* The partition for a moment; InvalidOid when there is none. */
-static Oid
-append_find_partition(Relation parent, TimestampTz moment)
-{
-	PartitionKey key = RelationGetPartitionKey(parent);
-	PartitionDesc partitions = RelationGetPartitionDesc(parent, true);
-	PartitionBoundInfo bounds = partitions->boundinfo;
-	Datum		value = TimestampTzGetDatum(moment);
-	bool		is_equal;
-	int			place;
-
-	if (key->strategy != PARTITION_STRATEGY_RANGE || key->partnatts != 1 ||
-		key->parttypid[0] != TIMESTAMPTZOID)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table \"%s\" is not partitioned by the range of a timestamptz column",
-						RelationGetRelationName(parent))));
-	if (partitions->nparts == 0)
-		return InvalidOid;
-	place = bounds->indexes[1 + partition_range_datum_bsearch(key->partsupfunc, key->partcollation,
-															  bounds, 1, &value, &is_equal)];
-	if (place < 0)
-		place = bounds->default_index;
-	return place < 0 ? InvalidOid : partitions->oids[place];
-}
-
 /* Opens the partition; NULL when it has gone meanwhile. */
 static Relation
 append_open_partition(Relation parent, const TimestampTz *moment)
 {
-	Oid			partition = moment == NULL ? InvalidOid : append_find_partition(parent, *moment);
+	Oid			partition = moment == NULL ? InvalidOid : platform_partition_find(parent, *moment);
 
 	if (!OidIsValid(partition))
 		ereport(ERROR,

@@ -40,6 +40,7 @@
 #include "utils/snapmgr.h"
 
 #include "core/module.h"
+#include "core/partition.h"
 #include "core/row.h"
 #include "core/row_index.h"
 
@@ -131,7 +132,7 @@ row_resolve(PlatformRowTable *table, Relation relation)
 		row_shape_error(name, "It must be an ordinary table.");
 	platform_row_find_columns(name, relation, table->columns, table->ncolumns, table->attnums);
 
-	table->indexid = InvalidOid;
+	table->resolved = table->indexid = InvalidOid;
 	table->last_xid = InvalidTransactionId;
 	for (int i = 0; i < table->nkeys; i++)
 		Assert(!table->remembers || table->columns[i].type == UUIDOID);
@@ -150,6 +151,7 @@ row_resolve(PlatformRowTable *table, Relation relation)
 	list_free(indexes);
 	if (!OidIsValid(table->indexid))
 		row_shape_error(name, "It needs its primary key.");
+	table->resolved = RelationGetRelid(relation);
 }
 
 /* What heap access does not ask, being below the executor. */
@@ -162,43 +164,83 @@ row_require_writable(void)
 	PreventCommandDuringRecovery("UPDATE");
 }
 
-static void
-row_open(PlatformRow *row, PlatformRowTable *table, LOCKMODE lockmode)
+/* The partition for the moment in place of the table; NULL when there is none. */
+static Relation
+row_open_partition(Relation parent, TimestampTz moment, LOCKMODE lockmode)
 {
-	Relation	relation;
+	Oid			partition = platform_partition_find(parent, moment);
+
+	return OidIsValid(partition) ? try_relation_open(partition, lockmode) : NULL;
+}
+
+/*
+ * One attempt to open the table, or for moment not NULL the partition in it. False
+ * when what is known of it turned out to be old.
+ */
+static bool
+row_try_open(PlatformRow *row, PlatformRowTable *table, LOCKMODE lockmode,
+			 const TimestampTz *moment)
+{
+	/* Taking a lock may bring news. */
+	row->parent = NULL;
+	row->relation = try_relation_open(table->cache.relids[0], lockmode);
+	if (row->relation == NULL)
+		return false;
+	if (moment != NULL && table->cache.valid)
+	{
+		row->parent = row->relation;
+		row->relation = row_open_partition(row->parent, *moment, lockmode);
+		if (row->relation == NULL)
+			return table->cache.valid;
+	}
+	if (table->cache.valid && table->resolved != RelationGetRelid(row->relation))
+	{
+		platform_cache_watch(&table->cache, RelationGetRelid(row->relation));
+		row_resolve(table, row->relation);
+	}
+	return table->cache.valid;
+}
+
+static void
+row_close(PlatformRow *row, LOCKMODE lockmode)
+{
+	if (row->relation != NULL)
+		relation_close(row->relation, lockmode);
+	if (row->parent != NULL)
+		relation_close(row->parent, lockmode);
+}
+
+/* False when there is no partition for the moment. */
+static bool
+row_open(PlatformRow *row, PlatformRowTable *table, LOCKMODE lockmode, const TimestampTz *moment)
+{
 	int			natts;
 
 	for (;;)
 	{
 		if (!platform_cache_is_valid(&table->cache))
-			platform_cache_begin_fill(&table->cache);
-		else if (OidIsValid(table->indexid))
 		{
-			/* Taking the lock may bring news. */
-			relation = try_relation_open(table->cache.relids[0], lockmode);
-			if (relation != NULL && table->cache.valid)
-				break;
-			if (relation != NULL)
-				relation_close(relation, lockmode);
-			platform_cache_discard(&table->cache);
-			continue;
+			platform_cache_begin_fill(&table->cache);
+			table->resolved = InvalidOid;
+			if (!OidIsValid(table->cache.relids[0]))
+				platform_relation_oid(table->cache.tables[0], false);
 		}
-		table->indexid = InvalidOid;
-		if (!OidIsValid(table->cache.relids[0]))
-			platform_relation_oid(table->cache.tables[0], false);
-		relation = table_open(table->cache.relids[0], lockmode);
-		row_resolve(table, relation);
-		if (table->cache.valid)
+		if (row_try_open(row, table, lockmode, moment))
 			break;
-		table_close(relation, lockmode);
+		row_close(row, lockmode);
+		platform_cache_discard(&table->cache);
+	}
+	if (row->relation == NULL)
+	{
+		row_close(row, NoLock);
+		return false;
 	}
 
-	natts = RelationGetDescr(relation)->natts;
+	natts = RelationGetDescr(row->relation)->natts;
 	row->table = table;
-	row->relation = relation;
 	row->index = NULL;
 	row->lockmode = lockmode;
-	row->slot = table_slot_create(relation, NULL);
+	row->slot = table_slot_create(row->relation, NULL);
 	row->new_slot = NULL;
 	row->estate = NULL;
 	row->indexes = NULL;
@@ -206,6 +248,7 @@ row_open(PlatformRow *row, PlatformRowTable *table, LOCKMODE lockmode)
 	row->values = palloc(natts * sizeof(Datum));
 	row->isnull = palloc(natts * sizeof(bool));
 	memcpy(row->scankeys, table->scankeys, table->nkeys * sizeof(ScanKeyData));
+	return true;
 }
 
 void
@@ -222,13 +265,25 @@ void
 platform_row_open(PlatformRow *row, PlatformRowTable *table)
 {
 	row_require_writable();
-	row_open(row, table, RowExclusiveLock);
+	(void) row_open(row, table, RowExclusiveLock, NULL);
 }
 
 void
 platform_row_open_read(PlatformRow *row, PlatformRowTable *table)
 {
-	row_open(row, table, AccessShareLock);
+	(void) row_open(row, table, AccessShareLock, NULL);
+}
+
+bool
+platform_row_open_read_at(PlatformRow *row, PlatformRowTable *table, TimestampTz moment)
+{
+	return row_open(row, table, AccessShareLock, &moment);
+}
+
+bool
+platform_row_is_at(const PlatformRow *row, TimestampTz moment)
+{
+	return platform_partition_find(row->parent, moment) == RelationGetRelid(row->relation);
 }
 
 void
@@ -243,7 +298,7 @@ platform_row_close(PlatformRow *row)
 	pfree(row->isnull);
 	if (row->index != NULL)
 		index_close(row->index, NoLock);
-	table_close(row->relation, NoLock);
+	row_close(row, NoLock);
 }
 
 /* Takes over the version in the slot. */

@@ -22,7 +22,10 @@
 #include "access/skey.h"
 #include "executor/tuptable.h"
 #include "nodes/execnodes.h"
+#include "utils/builtins.h"
 #include "utils/rel.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 #include "core/cache.h"
 #include "core/place.h"
@@ -52,6 +55,7 @@ typedef struct PlatformRowTable
 	PlatformRowColumn columns[PLATFORM_ROW_MAX_COLUMNS];
 
 	/* private: found when the cache is filled */
+	Oid			resolved;		/* the table or partition that the rest is of */
 	Oid			indexid;
 	AttrNumber	attnums[PLATFORM_ROW_MAX_COLUMNS];
 	ScanKeyData scankeys[PLATFORM_ROW_MAX_KEYS];
@@ -69,6 +73,7 @@ typedef struct PlatformRow
 {
 	PlatformRowTable *table;
 	Relation	relation;
+	Relation	parent;			/* NULL: not partitioned */
 	Relation	index;			/* NULL until it is needed */
 	LOCKMODE	lockmode;
 	TupleTableSlot *slot;		/* pins the page of the version found */
@@ -123,6 +128,16 @@ extern void platform_row_keep_indexes(PlatformRow *row);
 /* For finding and reading alone, also in read-only transactions. */
 extern void platform_row_open_read(PlatformRow *row, PlatformRowTable *table);
 extern void platform_row_close(PlatformRow *row);
+
+/*
+ * The same for a table that is partitioned by a timestamptz column: rows of the
+ * partition of that moment. False when there is none, and nothing is open.
+ */
+extern bool platform_row_open_read_at(PlatformRow *row, PlatformRowTable *table,
+									  TimestampTz moment);
+
+/* Is that the partition for the moment, too? */
+extern bool platform_row_is_at(const PlatformRow *row, TimestampTz moment);
 
 /*
  * A row of a table that remembers is about to be looked for: brings it nearer while
@@ -240,6 +255,46 @@ platform_row_get_int16(const PlatformRow *row, int column, int otherwise)
 	int			i = row->table->attnums[column] - 1;
 
 	return row->isnull[i] ? otherwise : DatumGetInt16(row->values[i]);
+}
+
+static inline int32
+platform_row_get_int32(const PlatformRow *row, int column, int32 otherwise)
+{
+	int			i = row->table->attnums[column] - 1;
+
+	return row->isnull[i] ? otherwise : DatumGetInt32(row->values[i]);
+}
+
+static inline bool
+platform_row_get_bool(const PlatformRow *row, int column, bool otherwise)
+{
+	int			i = row->table->attnums[column] - 1;
+
+	return row->isnull[i] ? otherwise : DatumGetBool(row->values[i]);
+}
+
+static inline TimestampTz
+platform_row_get_timestamptz(const PlatformRow *row, int column, TimestampTz otherwise)
+{
+	int			i = row->table->attnums[column] - 1;
+
+	return row->isnull[i] ? otherwise : DatumGetTimestampTz(row->values[i]);
+}
+
+/* Of a column that is never null. */
+static inline pg_uuid_t
+platform_row_get_uuid(const PlatformRow *row, int column)
+{
+	return *DatumGetUUIDP(row->values[row->table->attnums[column] - 1]);
+}
+
+/* A copy of a text; NULL: null. */
+static inline char *
+platform_row_get_cstring(const PlatformRow *row, int column)
+{
+	int			i = row->table->attnums[column] - 1;
+
+	return row->isnull[i] ? NULL : TextDatumGetCString(row->values[i]);
 }
 
 static inline void

@@ -29,6 +29,7 @@
 #include "core/uuid7.h"
 #include "webhooks/delivery.h"
 #include "webhooks/endpoint.h"
+#include "webhooks/receiver.h"
 #include "webhooks/subscription.h"
 
 PG_FUNCTION_INFO_V1(platform_claim_webhook_deliveries);
@@ -61,32 +62,29 @@ static PlatformQuery first_of_all =
 				   " ORDER BY due_at LIMIT 1",
 				   TIMESTAMPTZOID, TIMESTAMPTZOID);
 
-/* To wait for who holds one. */
-static PlatformRowTable endpoint_table = {
-	.cache = {.name = "webhook endpoints", .tables = {"webhook_endpoints"}},
-	.nkeys = 2,
-	.ncolumns = 2,
-	.columns = {
-		{"subscription_id", UUIDOID},
-		{"organization_id", UUIDOID},
-	},
+enum
+{
+	V_ID,
+	V_ORGANIZATION,
+	V_CREATED_AT,
+	V_OCCURRED_AT,
+	V_PAYLOAD,
+	V_COLUMNS
 };
 
-/* After the endpoints are locked, so that it is not older than what they say. */
-static PlatformQuery read_subscriptions =
-	PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
-				   "SELECT id, url, scheme, headers, timeout_ms, max_in_flight, rate_per_second, active,"
-				   " secret, CASE WHEN previous_secret_expires_at OPERATOR(pg_catalog.>) $2"
-				   " THEN previous_secret END"
-				   " FROM platform.webhook_subscriptions WHERE id OPERATOR(pg_catalog.=) ANY ($1)",
-				   UUIDARRAYOID, TIMESTAMPTZOID);
-
-static PlatformQuery read_events =
-	PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
-				   "SELECT id, payload, occurred_at FROM platform.webhook_events"
-				   " WHERE id OPERATOR(pg_catalog.=) ANY ($1)"
-				   " AND created_at OPERATOR(pg_catalog.>=) $2 AND created_at OPERATOR(pg_catalog.<=) $3",
-				   UUIDARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID);
+static PlatformRowTable event_table = {
+	.cache = {.name = "events of webhooks", .tables = {"webhook_events"}},
+	.immutable = true,
+	.nkeys = 3,
+	.ncolumns = V_COLUMNS,
+	.columns = {
+		{"id", UUIDOID},
+		{"organization_id", UUIDOID},
+		{"created_at", TIMESTAMPTZOID},
+		{"occurred_at", TIMESTAMPTZOID},
+		{"payload", JSONBOID},
+	},
+};
 
 static PlatformQuery cancel_purged =
 	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
@@ -115,6 +113,12 @@ static bool
 may_wait(void)
 {
 	return !TransactionIdIsValid(GetTopTransactionIdIfAny());
+}
+
+void
+platform_webhook_claim_init(void)
+{
+	platform_row_register(&event_table);
 }
 
 /* ---- endpoints ---- */
@@ -159,12 +163,11 @@ pick_endpoints(WebhookEndpoint *endpoints, TimestampTz now, int limit)
  * the claim fails; one secret that cannot be read holds its own endpoint only.
  */
 static void
-add_secret(WebhookEndpoint *endpoint, uint64 row, int column)
+add_secret(WebhookReceiver *receiver, const PlatformRow *row, int column)
 {
-	WebhookReceiver *receiver = &endpoint->receiver;
 	PlatformSecretPlace place = {&receiver->organization, WEBHOOK_SECRET_PURPOSE, &receiver->id, NULL};
 	bool		isnull;
-	Datum		envelope = platform_row_datum_copy(row, column, &isnull);
+	Datum		envelope = platform_row_get(row, column, &isnull);
 	PlatformKeyFault fault;
 	text	   *value;
 
@@ -182,60 +185,44 @@ add_secret(WebhookEndpoint *endpoint, uint64 row, int column)
 		platform_key_fault_raise(&fault);
 }
 
-static WebhookEndpoint *
-find_endpoint(WebhookEndpoint *endpoints, int count, const pg_uuid_t *id)
-{
-	for (int i = 0; i < count; i++)
-		if (platform_uuid_equal(&endpoints[i].receiver.id, id))
-			return &endpoints[i];
-	return NULL;
-}
-
 static void
-read_subscription(WebhookEndpoint *endpoint, uint64 row)
+read_subscription(WebhookEndpoint *endpoint, const PlatformRow *row, TimestampTz now)
 {
 	WebhookReceiver *receiver = &endpoint->receiver;
 	PlatformSignatureScheme scheme = SIGNATURE_STANDARD;
-	char	   *name = platform_row_cstring(row, 3);
+	char	   *name = platform_row_get_cstring(row, S_SCHEME);
 	bool		isnull;
 
 	endpoint->found = true;
-	receiver->url = platform_row_cstring(row, 2);
+	receiver->url = platform_row_get_cstring(row, S_URL);
 	if (!platform_signature_find_scheme(name, strlen(name), &scheme))
 		elog(ERROR, "unexpected scheme \"%s\"", name);
 	receiver->scheme = scheme;
-	receiver->headers = DatumGetJsonbP(platform_row_datum_copy(row, 4, &isnull));
-	endpoint->timeout_ms = platform_row_int32(row, 5);
-	endpoint->max_in_flight = platform_row_int32(row, 6);
-	endpoint->rate = DatumGetInt32(platform_row_datum(row, 7, &isnull));
-	if (isnull)
-		endpoint->rate = 0;
-	endpoint->active = platform_row_bool(row, 8);
+	receiver->headers = DatumGetJsonbPCopy(platform_row_get(row, S_HEADERS, &isnull));
+	endpoint->timeout_ms = platform_row_get_int32(row, S_TIMEOUT, 0);
+	endpoint->max_in_flight = platform_row_get_int32(row, S_MAX_IN_FLIGHT, 0);
+	endpoint->rate = platform_row_get_int32(row, S_RATE, 0);
+	endpoint->active = platform_row_get_bool(row, S_ACTIVE, false);
 	receiver->secrets = palloc0(2 * sizeof(PlatformPlaintext));
+	if (!endpoint->active)
+		return;
+	add_secret(receiver, row, S_SECRET);
+	if (platform_row_get_timestamptz(row, S_PREVIOUS_EXPIRES_AT, 0) > now)
+		add_secret(receiver, row, S_PREVIOUS_SECRET);
 }
 
+/* After the endpoints are locked, so that it is not older than what they say. */
 static void
-read_endpoints(WebhookEndpoint *endpoints, int count, TimestampTz now)
+read_subscriptions(WebhookEndpoint *endpoints, int count, TimestampTz now)
 {
-	pg_uuid_t  *ids = palloc(count * sizeof(pg_uuid_t));
-	Datum		values[2];
-	uint64		rows;
+	PlatformRow row;
 
+	platform_row_open_read(&row, &platform_webhook_subscription_table);
 	for (int i = 0; i < count; i++)
-		ids[i] = endpoints[i].receiver.id;
-	values[0] = platform_uuid_array(ids, count);
-	values[1] = TimestampTzGetDatum(now);
-	rows = platform_query_run(&read_subscriptions, values, NULL);
-	for (uint64 i = 0; i < rows; i++)
-	{
-		pg_uuid_t	id = platform_row_uuid(i, 1);
-		WebhookEndpoint *endpoint = find_endpoint(endpoints, count, &id);
-
-		read_subscription(endpoint, i);
-		if (endpoint->active)
-			for (int column = 9; column <= 10; column++)
-				add_secret(endpoint, i, column);
-	}
+		if (platform_webhook_receiver_find(&row, &endpoints[i].receiver.id,
+										   &endpoints[i].receiver.organization))
+			read_subscription(&endpoints[i], &row, now);
+	platform_row_close(&row);
 }
 
 static bool
@@ -282,53 +269,51 @@ compare_claims(const void *a, const void *b)
 								  &((const WebhookClaim *const *) b)[0]->event_id);
 }
 
-/* Finds the payloads of those that have none of their own. */
+/* Has the row the partition of that moment open, after this? */
+static bool
+open_events(PlatformRow *row, bool is_open, TimestampTz moment)
+{
+	if (is_open && platform_row_is_at(row, moment))
+		return true;
+	if (is_open)
+		platform_row_close(row);
+	return platform_row_open_read_at(row, &event_table, moment);
+}
+
+/* Finds the payloads of those that have none of their own, by time. */
 static void
 read_payloads(WebhookClaims *claims)
 {
 	WebhookClaim **sorted = palloc(claims->count * sizeof(WebhookClaim *));
-	pg_uuid_t  *ids = palloc(claims->count * sizeof(pg_uuid_t));
 	int			count = 0;
-	int			nids = 0;
-	uint64		rows;
-	Datum		values[3];
+	PlatformRow row;
+	bool		is_open = false;
 
 	for (int i = 0; i < claims->count; i++)
 		if (claims->claims[i].payload == NULL)
 			sorted[count++] = &claims->claims[i];
-	if (count == 0)
-		return;
 	qsort(sorted, count, sizeof(WebhookClaim *), compare_claims);
 	for (int i = 0; i < count; i++)
-		if (i == 0 || !platform_uuid_equal(&sorted[i]->event_id, &ids[nids - 1]))
-			ids[nids++] = sorted[i]->event_id;
-	values[0] = platform_uuid_array(ids, nids);
-	values[1] = TimestampTzGetDatum(platform_event_time(&ids[0]));
-	values[2] = TimestampTzGetDatum(platform_event_time(&ids[nids - 1]));
-	rows = platform_query_run(&read_events, values, NULL);
-	for (uint64 i = 0; i < rows; i++)
 	{
-		pg_uuid_t	id = platform_row_uuid(i, 1);
-		int			low = 0;
-		int			high = count;
+		WebhookClaim *claim = sorted[i];
+		Datum		keys[2] = {UUIDPGetDatum(&claim->event_id),
+			UUIDPGetDatum(&claim->endpoint->receiver.organization)};
 		bool		isnull;
-		Jsonb	   *payload = DatumGetJsonbP(platform_row_datum_copy(i, 2, &isnull));
 
-		while (low < high)
+		if (i > 0 && platform_uuid_equal(&claim->event_id, &sorted[i - 1]->event_id))
 		{
-			int			middle = (low + high) / 2;
-
-			if (platform_compare_uuids(&sorted[middle]->event_id, &id) < 0)
-				low = middle + 1;
-			else
-				high = middle;
+			claim->payload = sorted[i - 1]->payload;
+			claim->occurred_at = sorted[i - 1]->occurred_at;
+			continue;
 		}
-		for (; low < count && platform_uuid_equal(&sorted[low]->event_id, &id); low++)
-		{
-			sorted[low]->payload = payload;
-			sorted[low]->occurred_at = platform_row_timestamptz_or(i, 3, 0);
-		}
+		is_open = open_events(&row, is_open, platform_event_time(&claim->event_id));
+		if (!is_open || !platform_row_find_first(&row, keys, lengthof(keys)))
+			continue;
+		claim->payload = DatumGetJsonbPCopy(platform_row_get(&row, V_PAYLOAD, &isnull));
+		claim->occurred_at = platform_row_get_timestamptz(&row, V_OCCURRED_AT, 0);
 	}
+	if (is_open)
+		platform_row_close(&row);
 }
 
 /* Deliveries whose event is gone cannot be sent. */
@@ -407,16 +392,16 @@ static bool
 wait_for_endpoint(TimestampTz now)
 {
 	Datum		values[2] = {TimestampTzGetDatum(now), TimestampTzGetDatum(first_due)};
-	pg_uuid_t	ids[2];
-	Datum		keys[2] = {UUIDPGetDatum(&ids[0]), UUIDPGetDatum(&ids[1])};
+	pg_uuid_t	subscription;
+	pg_uuid_t	organization;
 	PlatformRow row;
 
 	if (platform_query_run(&first_of_all, values, NULL) == 0)
 		return false;
-	ids[0] = platform_row_uuid(0, 1);
-	ids[1] = platform_row_uuid(0, 2);
-	platform_row_open_read(&row, &endpoint_table);
-	if (platform_row_find(&row, keys))
+	subscription = platform_row_uuid(0, 1);
+	organization = platform_row_uuid(0, 2);
+	platform_row_open_read(&row, &platform_webhook_endpoint_table);
+	if (platform_webhook_receiver_find(&row, &subscription, &organization))
 		platform_row_wait(&row);
 	platform_row_close(&row);
 	return true;
@@ -442,12 +427,6 @@ pick(WebhookClaims *claims, int limit, WebhookEndpoint *endpoints)
 	return count;
 }
 
-void
-platform_webhook_claim_init(void)
-{
-	platform_row_register(&endpoint_table);
-}
-
 /*
  * Picks endpoints and claims, a few at first: who took all that are due would have
  * others wait. Returns the endpoints, whose secrets are to be wiped.
@@ -465,7 +444,7 @@ claim_due(WebhookClaims *claims, int limit, WebhookEndpoint *endpoints)
 
 		if (picked == 0)
 			break;
-		read_endpoints(&endpoints[count], picked, claims->now);
+		read_subscriptions(&endpoints[count], picked, claims->now);
 		more = !claim_endpoints(&endpoints[count], picked, claims, limit);
 		count += picked;
 		/* they stay due, and would be picked again */

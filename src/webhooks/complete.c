@@ -100,7 +100,7 @@ is_own(const PlatformRow *row, const Report *report)
 	bool		isnull;
 	Datum		lease = platform_row_get(row, D_LEASE_ID, &isnull);
 
-	return !isnull && delivery_moment(row, D_FINISHED_AT) == 0 &&
+	return !isnull && platform_row_get_timestamptz(row, D_FINISHED_AT, 0) == 0 &&
 		platform_uuid_equal(DatumGetUUIDP(lease), &report->lease);
 }
 
@@ -115,10 +115,10 @@ read_deliveries(PlatformRow *row, Report *reports, int count)
 		report->outcome = OUTCOME_UNKNOWN;
 		if (!platform_webhook_delivery_find(row, &report->delivery))
 			continue;
-		report->organization = delivery_uuid(row, D_ORGANIZATION);
-		report->subscription = delivery_uuid(row, D_SUBSCRIPTION);
-		report->attempt = delivery_int32(row, D_ATTEMPTS);
-		report->max_attempts = delivery_int32(row, D_MAX_ATTEMPTS);
+		report->organization = platform_row_get_uuid(row, D_ORGANIZATION);
+		report->subscription = platform_row_get_uuid(row, D_SUBSCRIPTION);
+		report->attempt = platform_row_get_int32(row, D_ATTEMPTS, 0);
+		report->max_attempts = platform_row_get_int32(row, D_MAX_ATTEMPTS, 0);
 		report->tid = row->tid;
 		report->outcome = OUTCOME_STALE;
 		if (is_own(row, report) &&
@@ -131,14 +131,17 @@ read_deliveries(PlatformRow *row, Report *reports, int count)
 static int
 read_endpoints(Report *results, int count, WebhookHealth **endpoints)
 {
-	pg_uuid_t  *ids = palloc(count * sizeof(pg_uuid_t));
-	int			nids = 0;
+	pg_uuid_t (*subscriptions)[2] = palloc(count * sizeof(*subscriptions));
+	int			own = 0;
 	int			found;
 
 	for (int i = 0; i < count; i++)
 		if (results[i].outcome == OUTCOME_DELIVERED)
-			ids[nids++] = results[i].subscription;
-	found = platform_webhook_health_read(ids, nids, endpoints);
+		{
+			subscriptions[own][0] = results[i].subscription;
+			subscriptions[own++][1] = results[i].organization;
+		}
+	found = platform_webhook_health_read(subscriptions, own, endpoints);
 	for (int i = 0; i < count; i++)
 		if (results[i].outcome == OUTCOME_DELIVERED)
 		{

@@ -5,8 +5,6 @@
 #ifndef PLATFORM_WEBHOOK_DELIVERY_H
 #define PLATFORM_WEBHOOK_DELIVERY_H
 
-#include "utils/timestamp.h"
-
 #include "core/row.h"
 
 enum
@@ -42,31 +40,5 @@ extern void platform_webhook_delivery_init(void);
 
 /* The delivery with that id as it is now; false when there is none. */
 extern bool platform_webhook_delivery_find(PlatformRow *row, const pg_uuid_t *id);
-
-static inline pg_uuid_t
-delivery_uuid(const PlatformRow *row, int column)
-{
-	bool		isnull;
-
-	return *DatumGetUUIDP(platform_row_get(row, column, &isnull));
-}
-
-static inline int32
-delivery_int32(const PlatformRow *row, int column)
-{
-	bool		isnull;
-
-	return DatumGetInt32(platform_row_get(row, column, &isnull));
-}
-
-/* 0: null. */
-static inline TimestampTz
-delivery_moment(const PlatformRow *row, int column)
-{
-	bool		isnull;
-	Datum		value = platform_row_get(row, column, &isnull);
-
-	return isnull ? 0 : DatumGetTimestampTz(value);
-}
 
 #endif							/* PLATFORM_WEBHOOK_DELIVERY_H */

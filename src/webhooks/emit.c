@@ -15,6 +15,7 @@
 #include "core/query.h"
 #include "webhooks/attempt.h"
 #include "webhooks/delivery.h"
+#include "webhooks/receiver.h"
 #include "webhooks/webhooks.h"
 
 PG_FUNCTION_INFO_V1(platform_emit_event);
@@ -47,6 +48,7 @@ platform_webhooks_init(void)
 	platform_event_hook = deliver_at_once;
 	platform_webhook_attempt_init();
 	platform_webhook_delivery_init();
+	platform_webhook_receiver_init();
 	platform_webhook_claim_init();
 	platform_webhook_purge_init();
 }

@@ -199,10 +199,10 @@ static bool
 look_at(Walk *walk)
 {
 	Look	   *seen = walk->seen;
-	TimestampTz lease_until = delivery_moment(walk->row, D_LEASE_UNTIL);
-	TimestampTz due_at = delivery_moment(walk->row, D_NEXT_RETRY_AT);
+	TimestampTz lease_until = platform_row_get_timestamptz(walk->row, D_LEASE_UNTIL, 0);
+	TimestampTz due_at = platform_row_get_timestamptz(walk->row, D_NEXT_RETRY_AT, 0);
 
-	if (delivery_moment(walk->row, D_FINISHED_AT) != 0)
+	if (platform_row_get_timestamptz(walk->row, D_FINISHED_AT, 0) != 0)
 		return pass(walk, due_at);
 	if (walk->count == 0)
 		seen->first = due_at;
@@ -285,7 +285,7 @@ remove_finished(PlatformRow *row, ItemPointerData *tids, int count)
 {
 	platform_row_keep_indexes(row);
 	for (int i = 0; i < count; i++)
-		if (platform_row_fetch(row, &tids[i]) && delivery_moment(row, D_FINISHED_AT) != 0)
+		if (platform_row_fetch(row, &tids[i]) && platform_row_get_timestamptz(row, D_FINISHED_AT, 0) != 0)
 		{
 			platform_row_set_null(row, D_NEXT_RETRY_AT);
 			(void) platform_row_update(row);
@@ -314,13 +314,13 @@ fill_claim(WebhookClaim *claim, WebhookEndpoint *endpoint, const PlatformRow *ro
 	bool		isnull;
 	Datum		payload;
 
-	claim->id = delivery_uuid(row, D_ID);
-	claim->event_id = delivery_uuid(row, D_EVENT);
+	claim->id = platform_row_get_uuid(row, D_ID);
+	claim->event_id = platform_row_get_uuid(row, D_EVENT);
 	claim->type = TextDatumGetCString(platform_row_get(row, D_TYPE, &isnull));
-	claim->attempt = delivery_int32(row, D_ATTEMPTS) + 1;
+	claim->attempt = platform_row_get_int32(row, D_ATTEMPTS, 0) + 1;
 	payload = platform_row_get(row, D_PAYLOAD, &isnull);
 	claim->payload = isnull ? NULL : DatumGetJsonbPCopy(payload);
-	claim->occurred_at = delivery_moment(row, D_CREATED_AT);
+	claim->occurred_at = platform_row_get_timestamptz(row, D_CREATED_AT, 0);
 	claim->endpoint = endpoint;
 }
 
@@ -338,9 +338,9 @@ take(WebhookEndpoint *endpoint, WebhookClaims *claims, ItemPointer tid)
 	bool		expired;
 	bool		exhausted;
 
-	if (!platform_row_fetch(row, tid) || delivery_moment(row, D_FINISHED_AT) != 0)
+	if (!platform_row_fetch(row, tid) || platform_row_get_timestamptz(row, D_FINISHED_AT, 0) != 0)
 		return NOT_TAKEN;
-	expired = delivery_moment(row, D_LEASE_UNTIL) != 0;
+	expired = platform_row_get_timestamptz(row, D_LEASE_UNTIL, 0) != 0;
 	fill_claim(claim, endpoint, row);
 	claim->lease_until = claims->now + lease;
 	if (expired)
@@ -350,7 +350,7 @@ take(WebhookEndpoint *endpoint, WebhookClaims *claims, ItemPointer tid)
 		platform_row_set_null(row, D_RESPONSE_BODY);
 		platform_row_set(row, D_LAST_ERROR, CStringGetTextDatum(lost));
 	}
-	exhausted = claim->attempt > delivery_int32(row, D_MAX_ATTEMPTS);
+	exhausted = claim->attempt > platform_row_get_int32(row, D_MAX_ATTEMPTS, 0);
 	if (exhausted)
 	{
 		platform_row_set(row, D_STATUS, CStringGetTextDatum("failed"));

@@ -16,6 +16,7 @@
 #include "core/alert.h"
 #include "core/query.h"
 #include "webhooks/health.h"
+#include "webhooks/receiver.h"
 
 #define BREAKER_FAILURES	10
 #define BREAKER_FIRST		USECS_PER_MINUTE
@@ -25,23 +26,9 @@
 #define ALERT_TYPE			"delivery_failures"
 #define DISABLE_AFTER		(5 * USECS_PER_DAY)
 
-#define ENDPOINT_COLUMNS \
-	" e.blocked_by OPERATOR(pg_catalog.=) 'full', e.breaker, e.breaker_opened, e.failures, e.failing_since"
-
-static PlatformQuery find_endpoints =
-	PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
-				   "SELECT s.id, s.organization_id, s.retry_policy, s.retry_schedule, s.keep_responses, s.name,"
-				   ENDPOINT_COLUMNS
-				   " FROM platform.webhook_subscriptions s"
-				   " JOIN platform.webhook_endpoints e ON e.subscription_id OPERATOR(pg_catalog.=) s.id"
-				   " AND e.organization_id OPERATOR(pg_catalog.=) s.organization_id"
-				   " WHERE s.id OPERATOR(pg_catalog.=) ANY ($1)",
-				   UUIDARRAYOID);
-
 static PlatformQuery lock_endpoints =
 	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
-				   "SELECT e.subscription_id," ENDPOINT_COLUMNS
-				   " FROM platform.webhook_endpoints e"
+				   "SELECT 1 FROM platform.webhook_endpoints e"
 				   " WHERE e.subscription_id OPERATOR(pg_catalog.=) ANY ($1)"
 				   " ORDER BY e.subscription_id FOR NO KEY UPDATE",
 				   UUIDARRAYOID);
@@ -83,16 +70,43 @@ static PlatformQuery disable_subscription =
 				   " WHERE id OPERATOR(pg_catalog.=) $1 AND organization_id OPERATOR(pg_catalog.=) $2 AND active",
 				   UUIDOID, UUIDOID, TEXTOID);
 
-static void
-read_health(WebhookHealth *endpoint, uint64 row, int column)
+/* What the endpoint's row says now; false when there is none. */
+static bool
+read_health(WebhookHealth *endpoint, PlatformRow *row)
 {
+	char	   *blocked_by;
+
+	if (!platform_webhook_receiver_find(row, &endpoint->id, &endpoint->organization))
+		return false;
+	blocked_by = platform_row_get_cstring(row, E_BLOCKED_BY);
+	endpoint->full = blocked_by != NULL && strcmp(blocked_by, "full") == 0;
+	endpoint->breaker = platform_row_get_cstring(row, E_BREAKER);
+	endpoint->breaker_opened = platform_row_get_int32(row, E_BREAKER_OPENED, 0);
+	endpoint->failures = platform_row_get_int32(row, E_FAILURES, 0);
+	endpoint->failing_since = platform_row_get_timestamptz(row, E_FAILING_SINCE, 0);
+	return true;
+}
+
+static bool
+read_subscription(WebhookHealth *endpoint, PlatformRow *row)
+{
+	Datum		schedule;
 	bool		isnull;
 
-	endpoint->full = DatumGetBool(platform_row_datum(row, column, &isnull)) && !isnull;
-	endpoint->breaker = platform_row_cstring(row, column + 1);
-	endpoint->breaker_opened = platform_row_int32(row, column + 2);
-	endpoint->failures = platform_row_int32(row, column + 3);
-	endpoint->failing_since = platform_row_timestamptz_or(row, column + 4, 0);
+	if (!platform_webhook_receiver_find(row, &endpoint->id, &endpoint->organization))
+		return false;
+	endpoint->schedule.fixed = strcmp(platform_row_get_cstring(row, S_RETRY_POLICY), "fixed") == 0;
+	schedule = platform_row_get(row, S_RETRY_SCHEDULE, &isnull);
+	if (!isnull)
+	{
+		ArrayType  *array = DatumGetArrayTypePCopy(schedule);
+
+		endpoint->schedule.count = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+		endpoint->schedule.seconds = (const int32 *) ARR_DATA_PTR(array);
+	}
+	endpoint->keep_responses = platform_row_get_bool(row, S_KEEP_RESPONSES, false);
+	endpoint->name = platform_row_get_cstring(row, S_NAME);
+	return true;
 }
 
 WebhookHealth *
@@ -105,37 +119,31 @@ platform_webhook_health_find(WebhookHealth *endpoints, int count, const pg_uuid_
 }
 
 int
-platform_webhook_health_read(pg_uuid_t *subscriptions, int count, WebhookHealth **endpoints)
+platform_webhook_health_read(pg_uuid_t (*subscriptions)[2], int count, WebhookHealth **endpoints)
 {
-	Datum		value;
-	int			rows;
+	PlatformRow subscription;
+	PlatformRow state;
+	int			found = 0;
 
-	qsort(subscriptions, count, sizeof(pg_uuid_t), platform_compare_uuids);
-	value = platform_uuid_array(subscriptions, count);
-	rows = count == 0 ? 0 : (int) platform_query_run(&find_endpoints, &value, NULL);
-	*endpoints = palloc0(Max(rows, 1) * sizeof(WebhookHealth));
-	for (int i = 0; i < rows; i++)
+	qsort(subscriptions, count, sizeof(*subscriptions), platform_compare_uuids);
+	*endpoints = palloc(Max(count, 1) * sizeof(WebhookHealth));
+	platform_row_open_read(&subscription, &platform_webhook_subscription_table);
+	platform_row_open_read(&state, &platform_webhook_endpoint_table);
+	for (int i = 0; i < count; i++)
 	{
-		WebhookHealth *endpoint = &(*endpoints)[i];
-		char	   *policy = platform_row_cstring(i, 3);
-		bool		isnull;
-		Datum		schedule = platform_row_datum_copy(i, 4, &isnull);
+		WebhookHealth *endpoint = &(*endpoints)[found];
 
-		endpoint->id = platform_row_uuid(i, 1);
-		endpoint->organization = platform_row_uuid(i, 2);
-		endpoint->schedule.fixed = strcmp(policy, "fixed") == 0;
-		if (!isnull)
-		{
-			ArrayType  *array = DatumGetArrayTypeP(schedule);
-
-			endpoint->schedule.count = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
-			endpoint->schedule.seconds = (const int32 *) ARR_DATA_PTR(array);
-		}
-		endpoint->keep_responses = platform_row_bool(i, 5);
-		endpoint->name = platform_row_cstring(i, 6);
-		read_health(endpoint, i, 7);
+		if (i > 0 && platform_uuid_equal(&subscriptions[i][0], &subscriptions[i - 1][0]))
+			continue;
+		memset(endpoint, 0, sizeof(*endpoint));
+		endpoint->id = subscriptions[i][0];
+		endpoint->organization = subscriptions[i][1];
+		if (read_subscription(endpoint, &subscription) && read_health(endpoint, &state))
+			found++;
 	}
-	return rows;
+	platform_row_close(&state);
+	platform_row_close(&subscription);
+	return found;
 }
 
 /* Locks the rows of endpoints whose health is concerned, and reads them again. */
@@ -145,7 +153,7 @@ platform_webhook_health_lock(WebhookHealth *endpoints, int count, TimestampTz no
 	pg_uuid_t  *ids = palloc(Max(count, 1) * sizeof(pg_uuid_t));
 	int			nids = 0;
 	Datum		value;
-	uint64		rows;
+	PlatformRow row;
 
 	for (int i = 0; i < count; i++)
 		if (endpoints[i].gone || (endpoints[i].concerned && endpoints[i].failing_since != 0 &&
@@ -167,13 +175,12 @@ platform_webhook_health_lock(WebhookHealth *endpoints, int count, TimestampTz no
 	if (nids == 0)
 		return;
 	value = platform_uuid_array(ids, nids);
-	rows = platform_query_run(&lock_endpoints, &value, NULL);
-	for (uint64 i = 0; i < rows; i++)
-	{
-		pg_uuid_t	id = platform_row_uuid(i, 1);
-
-		read_health(platform_webhook_health_find(endpoints, count, &id), i, 2);
-	}
+	platform_query_run(&lock_endpoints, &value, NULL);
+	platform_row_open_read(&row, &platform_webhook_endpoint_table);
+	for (int i = 0; i < count; i++)
+		if (endpoints[i].concerned)
+			(void) read_health(&endpoints[i], &row);
+	platform_row_close(&row);
 }
 
 static void

@@ -29,8 +29,11 @@ typedef struct WebhookHealth
 	TimestampTz next_retry_at;	/* the earliest; 0: none */
 } WebhookHealth;
 
-/* The endpoints of some subscriptions, which are sorted; returns how many. In a query. */
-extern int	platform_webhook_health_read(pg_uuid_t *subscriptions, int count,
+/*
+ * The endpoints of some subscriptions, each with its organization, which are sorted;
+ * returns how many. In a query.
+ */
+extern int	platform_webhook_health_read(pg_uuid_t (*subscriptions)[2], int count,
 										 WebhookHealth **endpoints);
 extern WebhookHealth *platform_webhook_health_find(WebhookHealth *endpoints, int count,
 												   const pg_uuid_t *subscription);

@@ -77,8 +77,8 @@ static PlatformQuery replay_delivery =
 static PlatformQuery replay_events =
 	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
 				   REPLAY_COLUMNS REPLAY_VALUES
-				   " $2 OPERATOR(pg_catalog.+) pg_catalog.row_number() OVER (ORDER BY d.event_id)"
-				   " OPERATOR(pg_catalog.*) '1 microsecond'::pg_catalog.interval, $2"
+				   " $2 OPERATOR(pg_catalog.+) (pg_catalog.row_number() OVER (ORDER BY d.event_id)"
+				   " OPERATOR(pg_catalog.*) '1 microsecond'::pg_catalog.interval), $2"
 				   " FROM (SELECT DISTINCT ON (n.event_id) n.* FROM platform.webhook_deliveries n"
 				   " WHERE n.subscription_id OPERATOR(pg_catalog.=) $1"
 				   " AND n.event_id OPERATOR(pg_catalog.>=) $3 AND n.event_id OPERATOR(pg_catalog.<) $4"

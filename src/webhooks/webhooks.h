@@ -9,6 +9,7 @@
  *	endpoint.c		what a claim does with one endpoint
  *	request.c		a delivery as a signed HTTP request
  *	delivery.c		rows of deliveries, past the executor
+ *	receiver.c		rows of subscriptions and endpoints, likewise
  *	complete.c		what became of deliveries
  *	health.c		how endpoints do: circuit breaker, alerts
  *	attempt.c		the log of attempts

@@ -57,11 +57,11 @@ fill() {
 	q "VACUUM ANALYZE platform.webhook_deliveries" "VACUUM ANALYZE plain_queue"
 }
 cat >"$BENCH_TMP/ours1.sql" <<SQL
-SELECT coalesce(c.delivery_id, '$org') AS id, coalesce(c.lease_id, '$org') AS lease, c.body IS NULL FROM (VALUES (1)) v LEFT JOIN platform.claim_webhook_deliveries(1) c ON true \gset
+SELECT coalesce(c.delivery_id, '$org') AS id, coalesce(c.lease_id, '$org') AS lease, c.body IS NULL AS nothing FROM (VALUES (1)) v LEFT JOIN platform.claim_webhook_deliveries(1) c ON true \gset
 SELECT outcome FROM platform.complete_webhook_delivery(:id, :lease, 200, 20);
 SQL
 cat >"$BENCH_TMP/plain1.sql" <<SQL
-WITH c AS (UPDATE plain_queue SET status = 'active', attempts = attempts + 1, lease_until = now() + interval '1 min' WHERE id = (SELECT id FROM plain_queue WHERE status = 'pending' AND due_at <= now() ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id, payload) SELECT coalesce(c.id, '$org') AS id, c.payload IS NULL FROM (VALUES (1)) v LEFT JOIN c ON true \gset
+WITH c AS (UPDATE plain_queue SET status = 'active', attempts = attempts + 1, lease_until = now() + interval '1 min' WHERE id = (SELECT id FROM plain_queue WHERE status = 'pending' AND due_at <= now() ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id, payload) SELECT coalesce(c.id, '$org') AS id, c.payload IS NULL AS nothing FROM (VALUES (1)) v LEFT JOIN c ON true \gset
 UPDATE plain_queue SET status = 'done', finished_at = now() WHERE id = :id AND status = 'active';
 SQL
 cat >"$BENCH_TMP/ours100.sql" <<SQL
