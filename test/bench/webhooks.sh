@@ -11,7 +11,7 @@
 org=90000000-0000-4000-8000-000000000001
 payload='{"call_id": "c1234567890", "duration": 312, "from": "+15551234567", "to": "+15557654321"}'
 endpoints=8
-events=$(bench_scaled 25000)
+events=$(bench_scaled 50000)
 
 q "INSERT INTO platform.organizations (id, name) VALUES ('$org', 'Bench')" \
 	"SELECT count(platform.create_webhook_subscription('$org', 'n' || n, 'https://n' || n || '.example/hook', '{call.*}')) FROM generate_series(1, $endpoints) n" \
@@ -45,11 +45,14 @@ bench_tps 5 4 16 "${variants[@]}"
 q "TRUNCATE platform.webhook_events, platform.webhook_event_keys, plain_events" "UPDATE platform.webhook_fanout SET done = NULL, until = NULL WHERE true" >/dev/null
 
 # ---- claim and complete ----
-# Deliveries of all endpoints, made and waiting; as many rows in the other queue.
+empty() {
+	q "TRUNCATE platform.webhook_events, platform.webhook_deliveries, platform.webhook_attempts, plain_queue" \
+		"UPDATE platform.webhook_endpoints SET due_at = NULL, scan_from = '-infinity', gap_from = NULL, gap_to = NULL WHERE true" "CHECKPOINT"
+}
+# Deliveries of all endpoints, made and waiting; as many rows in the other queue. What
+# is drained was logged whole since the checkpoint, as in a queue that is drained all the time.
 fill() {
-	q "TRUNCATE platform.webhook_events, platform.webhook_deliveries, platform.webhook_attempts, plain_queue" "CHECKPOINT" \
-		"UPDATE platform.webhook_endpoints SET due_at = NULL, scan_from = '-infinity', gap_from = NULL, gap_to = NULL WHERE true" \
-		"UPDATE platform.webhook_subscriptions SET active = false WHERE active" \
+	q "UPDATE platform.webhook_subscriptions SET active = false WHERE active" \
 		"SELECT count(platform.emit_event('$org', 'call.completed', '$payload')) FROM generate_series(1, $1)" >/dev/null
 	until [ "$(q "SELECT count(*) FROM platform.claim_webhook_deliveries(1)" "SELECT platform.next_webhook_wakeup() IS NULL" | tail -1)" = t ]; do :; done
 	q "UPDATE platform.webhook_subscriptions SET active = true WHERE NOT active" \
@@ -89,6 +92,7 @@ both() {
 	bench_title "$1, finished a second"
 	local round
 	for ((round = 0; round < $(bench_scaled "$4"); round++)); do
+		empty
 		fill "$events"
 		drained "queue written by hand, SKIP LOCKED" "$BENCH_TMP/plain$2.sql" "$3" "$(bench_scaled "$5")" plain_done
 		drained "claim, sign, complete, log" "$BENCH_TMP/ours$2.sql" "$3" "$(bench_scaled "$5")" delivered
@@ -113,7 +117,7 @@ claim="SELECT count(body) FROM platform.claim_webhook_deliveries(10)"
 blocked=$(q "SELECT id FROM platform.webhook_subscriptions ORDER BY id LIMIT 1")
 backlog() {
 	q "INSERT INTO platform.webhook_deliveries (organization_id, subscription_id, event_id, event_type, replay, max_attempts, next_retry_at, status, finished_at)
-		SELECT '$org', '$blocked', e.id, 'call.completed', n, 10, now() - interval '1 day', '$2', CASE '$2' WHEN 'pending' THEN NULL ELSE now() END
+		SELECT '$org', '$blocked', e.id, 'call.completed', n, 10, now() - interval '1 day' + n * interval '1 microsecond', '$2', CASE '$2' WHEN 'pending' THEN NULL ELSE now() END
 		FROM (SELECT id FROM platform.webhook_events LIMIT 1) e, generate_series(coalesce((SELECT max(replay) FROM platform.webhook_deliveries), 0) + 1, coalesce((SELECT max(replay) FROM platform.webhook_deliveries), 0) + $1) n" \
 		"UPDATE platform.webhook_endpoints SET due_at = now() - interval '1 day', scan_from = '-infinity' WHERE subscription_id = '$blocked'" \
 		"UPDATE platform.webhook_endpoints SET due_at = now() + interval '1 hour', blocked_until = now() + interval '1 hour', blocked_by = 'breaker', breaker = 'open' WHERE subscription_id = '$blocked' AND '$3' = 'breaker'" \
@@ -133,8 +137,11 @@ q "UPDATE platform.webhook_endpoints SET due_at = now(), blocked_until = NULL, b
 	"UPDATE platform.webhook_subscriptions SET max_in_flight = 5 WHERE id = '$blocked'"
 bench_title "the same with one that takes five at once, and answers none"
 bench_sql 40 10 "claim" "$claim"
-q "UPDATE platform.webhook_deliveries SET status = 'delivered', finished_at = now(), lease_id = NULL, lease_until = NULL WHERE subscription_id = '$blocked' AND finished_at IS NULL" \
-	"VACUUM ANALYZE platform.webhook_deliveries"
+q "UPDATE platform.webhook_subscriptions SET max_in_flight = 10000 WHERE id = '$blocked'"
+until [ "$(q "SELECT count(*) FROM platform.webhook_deliveries WHERE status = 'pending'")" = 0 ]; do
+	"$BENCH_BIN/pgbench" -n -M prepared -c 4 -j 2 -T 2 -f "$BENCH_TMP/ours100.sql" >/dev/null 2>&1
+done
+fill "$(bench_scaled 3000)"
 bench_title "the same with $have of them done"
 bench_sql 40 10 "claim" "$claim"
 
