@@ -28,6 +28,7 @@ if (ask === 'install') {
 	await graphile.runMigrations({ pgPool: pool });
 } else if (ask === 'pg-boss') {
 	const b = await boss();
+	await pool.query('DELETE FROM pgboss.job');
 	await pool.query(`INSERT INTO pgboss.job (name, data) SELECT 'q', '{"a": 1}' FROM generate_series(1, ${rows})`);
 	const began = Date.now();
 	let done = 0;
@@ -42,6 +43,7 @@ if (ask === 'install') {
 	console.log(Math.round(done / (Date.now() - began) * 1000));
 	await b.stop({ graceful: false });
 } else {
+	await pool.query('DELETE FROM graphile_worker._private_jobs');
 	await pool.query(`SELECT count(graphile_worker.add_job('x', '{"a": 1}')) FROM generate_series(1, ${rows})`);
 	const began = Date.now();
 	const quiet = new graphile.Logger(() => () => {});
