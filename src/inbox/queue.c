@@ -173,24 +173,6 @@ has_lease(const PlatformRow *queue, const pg_uuid_t *lease)
 	return !isnull && memcmp(DatumGetUUIDP(value), lease, sizeof(pg_uuid_t)) == 0;
 }
 
-static char *
-get_text(const PlatformRow *queue, int column)
-{
-	bool		isnull;
-	Datum		value = platform_row_get(queue, column, &isnull);
-
-	return isnull ? NULL : TextDatumGetCString(value);
-}
-
-static int
-get_int(const PlatformRow *queue, int column)
-{
-	bool		isnull;
-	Datum		value = platform_row_get(queue, column, &isnull);
-
-	return isnull ? 0 : DatumGetInt32(value);
-}
-
 bool
 platform_inbox_find_lease(PlatformRow *queue, InboxRow *row, const pg_uuid_t *lease, bool lock,
 						  char **worker)
@@ -205,16 +187,16 @@ platform_inbox_find_lease(PlatformRow *queue, InboxRow *row, const pg_uuid_t *le
 	if (!has_lease(queue, lease))
 		return false;
 	row->locked = lock;
-	row->source = get_text(queue, Q_SOURCE);
-	row->event_type = get_text(queue, Q_TYPE);
-	row->phone_number = get_text(queue, Q_PHONE_NUMBER);
+	row->source = platform_row_get_cstring(queue, Q_SOURCE);
+	row->event_type = platform_row_get_cstring(queue, Q_TYPE);
+	row->phone_number = platform_row_get_cstring(queue, Q_PHONE_NUMBER);
 	row->was_claimed = true;
-	row->attempts = get_int(queue, Q_ATTEMPTS);
-	row->max_attempts = get_int(queue, Q_MAX_ATTEMPTS);
-	result = get_text(queue, Q_RESULT);
-	row->may_be_noted = get_int(queue, Q_REPLAYS) > 0 ||
+	row->attempts = platform_row_get_int32(queue, Q_ATTEMPTS, 0);
+	row->max_attempts = platform_row_get_int32(queue, Q_MAX_ATTEMPTS, 0);
+	result = platform_row_get_cstring(queue, Q_RESULT);
+	row->may_be_noted = platform_row_get_int32(queue, Q_REPLAYS, 0) > 0 ||
 		(result != NULL && strcmp(result, INBOX_UNKNOWN_NUMBER) == 0);
-	*worker = get_text(queue, Q_CLAIMED_BY);
+	*worker = platform_row_get_cstring(queue, Q_CLAIMED_BY);
 	return true;
 }
 

@@ -103,33 +103,6 @@ platform_calls_init(void)
  * Columns.
  */
 
-static TimestampTz
-get_time(const PlatformRow *row, int column, TimestampTz otherwise)
-{
-	bool		isnull;
-	Datum		value = platform_row_get(row, column, &isnull);
-
-	return isnull ? otherwise : DatumGetTimestampTz(value);
-}
-
-static int32
-get_int32(const PlatformRow *row, int column)
-{
-	bool		isnull;
-	Datum		value = platform_row_get(row, column, &isnull);
-
-	return isnull ? 0 : DatumGetInt32(value);
-}
-
-static bool
-get_bool(const PlatformRow *row, int column, bool otherwise)
-{
-	bool		isnull;
-	Datum		value = platform_row_get(row, column, &isnull);
-
-	return isnull ? otherwise : DatumGetBool(value);
-}
-
 /* A text column that is one of few words: its first letter tells which. */
 static char
 get_initial(const PlatformRow *row, int column, int letter)
@@ -215,8 +188,8 @@ platform_call_load(const PlatformRow *row, CallSession *call)
 	call->id = *DatumGetUUIDP(platform_row_get(row, S_ID, &isnull));
 	call->organization = *platform_call_organization(row);
 	call->video = get_initial(row, S_MODE, 1) == 'i';
-	call->start_time = get_time(row, S_START_TIME, 0);
-	call->end_time = get_time(row, S_END_TIME, DT_NOEND);
+	call->start_time = platform_row_get_timestamptz(row, S_START_TIME, 0);
+	call->end_time = platform_row_get_timestamptz(row, S_END_TIME, DT_NOEND);
 	switch (get_initial(row, S_STATUS, 1))
 	{
 		case 'i':
@@ -239,22 +212,22 @@ platform_call_load(const PlatformRow *row, CallSession *call)
 		default:
 			call->on_exhausted = CALL_CUT;
 	}
-	call->grace_seconds = get_int32(row, S_GRACE);
-	call->heartbeat_at = get_time(row, S_HEARTBEAT_AT, call->start_time);
+	call->grace_seconds = platform_row_get_int32(row, S_GRACE, 0);
+	call->heartbeat_at = platform_row_get_timestamptz(row, S_HEARTBEAT_AT, call->start_time);
 	load_rates(row, call);
-	call->used_turn = get_bool(row, S_USED_TURN, false);
-	call->segment = get_int32(row, S_SEGMENT);
-	call->turn = get_bool(row, S_SEGMENT_TURN, call->used_turn);
-	call->segment_started_at = get_time(row, S_SEGMENT_STARTED_AT, call->start_time);
+	call->used_turn = platform_row_get_bool(row, S_USED_TURN, false);
+	call->segment = platform_row_get_int32(row, S_SEGMENT, 0);
+	call->turn = platform_row_get_bool(row, S_SEGMENT_TURN, call->used_turn);
+	call->segment_started_at = platform_row_get_timestamptz(row, S_SEGMENT_STARTED_AT, call->start_time);
 	call->segment_charged = platform_row_get_int64(row, S_SEGMENT_CHARGED, 0);
 	load_starts(row, call);
 	call->charged = platform_row_get_int64(row, S_CHARGED, 0);
-	call->sequence = get_int32(row, S_SEQUENCE);
-	call->metered_through = get_time(row, S_METERED_THROUGH, call->start_time);
-	call->next_charge_at = get_time(row, S_NEXT_CHARGE_AT, call->start_time);
-	call->reserve_minutes = get_int32(row, S_RESERVE_MINUTES);
+	call->sequence = platform_row_get_int32(row, S_SEQUENCE, 0);
+	call->metered_through = platform_row_get_timestamptz(row, S_METERED_THROUGH, call->start_time);
+	call->next_charge_at = platform_row_get_timestamptz(row, S_NEXT_CHARGE_AT, call->start_time);
+	call->reserve_minutes = platform_row_get_int32(row, S_RESERVE_MINUTES, 0);
 	call->reserved = platform_row_get_int64(row, S_RESERVED, 0);
-	call->reserved_until = get_time(row, S_RESERVED_UNTIL, 0);
+	call->reserved_until = platform_row_get_timestamptz(row, S_RESERVED_UNTIL, 0);
 }
 
 void
@@ -275,7 +248,7 @@ platform_call_store(PlatformRow *row, const CallSession *call)
 		if (call->state != CALL_LIVE)
 			platform_row_set(row, S_DURATION, Int64GetDatum(duration));
 	}
-	if (call->used_turn != get_bool(row, S_USED_TURN, false))
+	if (call->used_turn != platform_row_get_bool(row, S_USED_TURN, false))
 		platform_row_set(row, S_USED_TURN, BoolGetDatum(call->used_turn));
 	if (strncmp(state_names[call->state],
 				VARDATA_ANY(DatumGetPointer(platform_row_get(row, S_STATUS, &isnull))), 4) != 0)

@@ -241,15 +241,6 @@ platform_caps_objection(const UsageLimits *limits, UsageKind kind, int64 amount,
  * The row, to memory and back.
  */
 
-static char *
-get_text(const PlatformRow *row, int column)
-{
-	bool		isnull;
-	Datum		value = platform_row_get(row, column, &isnull);
-
-	return isnull ? NULL : TextDatumGetCString(value);
-}
-
 static bool
 get_uuid(const PlatformRow *row, int column, pg_uuid_t *uuid)
 {
@@ -259,22 +250,6 @@ get_uuid(const PlatformRow *row, int column, pg_uuid_t *uuid)
 	if (!isnull)
 		*uuid = *DatumGetUUIDP(value);
 	return !isnull;
-}
-
-static int
-get_int32(const PlatformRow *row, int column)
-{
-	bool		isnull;
-
-	return DatumGetInt32(platform_row_get(row, column, &isnull));
-}
-
-static bool
-get_bool(const PlatformRow *row, int column)
-{
-	bool		isnull;
-
-	return DatumGetBool(platform_row_get(row, column, &isnull));
 }
 
 /* Words of a CHECK are told apart by their first letter. */
@@ -317,8 +292,8 @@ get_plan(const PlatformRow *row, int column)
 static void
 load_texts(const PlatformRow *row, UsageLimits *limits)
 {
-	limits->tier = get_text(row, L_TIER);
-	limits->timezone = get_text(row, L_TIMEZONE);
+	limits->tier = platform_row_get_cstring(row, L_TIER);
+	limits->timezone = platform_row_get_cstring(row, L_TIMEZONE);
 }
 
 void
@@ -345,13 +320,13 @@ platform_caps_load(const PlatformRow *row, UsageLimits *limits)
 	limits->reserved_until = platform_row_get_int64(row, L_RESERVED_UNTIL, DT_NOEND);
 	limits->state[USAGE_CALL] = get_state(row, L_CALL_STATE);
 	limits->state[USAGE_SMS] = get_state(row, L_SMS_STATE);
-	limits->stopped[USAGE_CALL] = get_bool(row, L_CALL_STOPPED);
-	limits->stopped[USAGE_SMS] = get_bool(row, L_SMS_STOPPED);
-	limits->soft_percent = get_int32(row, L_SOFT);
-	limits->hard_percent = get_int32(row, L_HARD);
+	limits->stopped[USAGE_CALL] = platform_row_get_bool(row, L_CALL_STOPPED, false);
+	limits->stopped[USAGE_SMS] = platform_row_get_bool(row, L_SMS_STOPPED, false);
+	limits->soft_percent = platform_row_get_int32(row, L_SOFT, 0);
+	limits->hard_percent = platform_row_get_int32(row, L_HARD, 0);
 	limits->blocks = get_letter(row, L_ACTION) == 'b';
-	limits->force_pause = get_bool(row, L_FORCE_PAUSE);
-	limits->force_resume = get_bool(row, L_FORCE_RESUME);
+	limits->force_pause = platform_row_get_bool(row, L_FORCE_PAUSE, false);
+	limits->force_resume = platform_row_get_bool(row, L_FORCE_RESUME, false);
 	limits->force_until = platform_row_get_int64(row, L_FORCE_UNTIL, DT_NOBEGIN);
 	limits->tier = limits->timezone = NULL;
 	limits->has_snapshot = get_uuid(row, L_SNAPSHOT, &limits->snapshot);
