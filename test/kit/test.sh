@@ -23,7 +23,7 @@ trap finish EXIT
 # Tests run in a copy: the server's user may not be allowed to read this folder.
 chmod 755 "$tmp"
 mkdir "$cluster" "$tree"
-cp -R Makefile README.md platform.control expected sql src test "$tree"
+cp -R Makefile README.md platform.control doc expected sql src test "$tree"
 if [ "$(id -u)" = 0 ]; then chown -R postgres "$tree"; fi
 cluster_start "$cluster" fsync=off max_connections=120 max_prepared_transactions=10 wal_level=logical
 
