@@ -20,6 +20,19 @@
 	" (pg_catalog.regexp_match(pg_catalog.pg_get_expr(c.relpartbound, c.oid)," \
 	" '" which " \\(''([^'']+)''\\)'))[1]::pg_catalog.timestamptz"
 
+TimestampTz
+platform_oldest_cutoff(TimestampTz now, Interval *keep)
+{
+	static PlatformQuery oldest =
+		PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST,
+					   PLATFORM_CUTOFFS " SELECT pg_catalog.min(cutoff) FROM cutoffs",
+					   TIMESTAMPTZOID, INTERVALOID);
+	Datum		values[2] = {TimestampTzGetDatum(now), PointerGetDatum(keep)};
+
+	platform_query_run(&oldest, values, NULL);
+	return platform_row_timestamptz_or(0, 1, DT_NOBEGIN);
+}
+
 List *
 platform_partitions(const char *table)
 {

@@ -21,6 +21,12 @@
 	" THEN pg_catalog.make_interval(days => LEAST(GREATEST((o.settings OPERATOR(pg_catalog.#>>) '{webhooks,retentionDays}')::pg_catalog.numeric, 1), 3650)::pg_catalog.int4) END," \
 	" $2) AS cutoff FROM platform.organizations o)"
 
+/*
+ * The earliest of these moments: what is older is over for everybody. -infinity without
+ * an organization. Within platform_query_begin().
+ */
+extern TimestampTz platform_oldest_cutoff(TimestampTz now, Interval *keep);
+
 typedef struct PlatformPartition
 {
 	char	   *name;

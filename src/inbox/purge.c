@@ -94,17 +94,11 @@ delete_orphans(TimestampTz cutoff, Datum batch)
  * Returns the moment before which they are.
  */
 static TimestampTz
-drop_days(FunctionCallInfo fcinfo, const Datum *values)
+drop_days(FunctionCallInfo fcinfo, TimestampTz now, Interval *keep)
 {
-	static PlatformQuery oldest_cutoff =
-		PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST,
-					   PLATFORM_CUTOFFS " SELECT pg_catalog.min(cutoff) FROM cutoffs",
-					   TIMESTAMPTZOID, INTERVALOID);
-	TimestampTz cutoff;
+	TimestampTz cutoff = platform_oldest_cutoff(now, keep);
 	ListCell   *cell;
 
-	platform_query_run(&oldest_cutoff, values, NULL);
-	cutoff = platform_row_timestamptz_or(0, 1, DT_NOBEGIN);
 	foreach(cell, platform_partitions(REQUESTS))
 	{
 		PlatformPartition *partition = lfirst(cell);
@@ -243,7 +237,7 @@ platform_purge_inbox(PG_FUNCTION_ARGS)
 	platform_query_begin();
 	if (with_events)
 	{
-		delete_events(fcinfo, values, nulls, drop_days(fcinfo, values));
+		delete_events(fcinfo, values, nulls, drop_days(fcinfo, now, &keep));
 		delete_numbers(fcinfo, values, nulls);
 	}
 	if (with_keys)

@@ -28,11 +28,6 @@ PG_FUNCTION_INFO_V1(platform_purge_webhooks);
 
 static int	retention = 30 * 24 * 60;
 
-static PlatformQuery oldest_cutoff =
-	PLATFORM_QUERY(QUERY_READ | QUERY_OWNER | QUERY_LATEST,
-				   PLATFORM_CUTOFFS " SELECT pg_catalog.min(cutoff) FROM cutoffs",
-				   TIMESTAMPTZOID, INTERVALOID);
-
 static PlatformQuery purge_deliveries =
 	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
 				   PLATFORM_CUTOFFS
@@ -150,6 +145,7 @@ delete_rows(FunctionCallInfo fcinfo, const char *table, PlatformQuery *query, Da
 Datum
 platform_purge_webhooks(PG_FUNCTION_ARGS)
 {
+	TimestampTz now = GetCurrentTimestamp();
 	Interval	keep = {.time = retention * USECS_PER_MINUTE};
 	TimestampTz oldest;
 	int64		batch;
@@ -160,12 +156,11 @@ platform_purge_webhooks(PG_FUNCTION_ARGS)
 	batch = platform_count_argument(fcinfo, 0, "batch", BATCH_MOST);
 	InitMaterializedSRF(fcinfo, 0);
 
-	values[0] = TimestampTzGetDatum(GetCurrentTimestamp());
+	values[0] = TimestampTzGetDatum(now);
 	values[1] = PointerGetDatum(&keep);
 	values[2] = Int64GetDatum(batch);
 	platform_query_begin();
-	platform_query_run(&oldest_cutoff, values, NULL);
-	oldest = platform_row_timestamptz_or(0, 1, DT_NOBEGIN);
+	oldest = platform_oldest_cutoff(now, &keep);
 	delete_rows(fcinfo, "webhook_deliveries", &purge_deliveries, values, batch);
 	drop_days(fcinfo, "webhook_attempts", oldest);
 	drop_days(fcinfo, "webhook_events", oldest);
