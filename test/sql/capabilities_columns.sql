@@ -4,29 +4,10 @@
 \ir ../kit/setup.sql
 \set org '\'cac00000-0000-4000-8000-000000000001\''
 BEGIN;
+\ir ../kit/columns.sql
 INSERT INTO platform.organizations (id, name) VALUES (:org, 'Columns');
-CREATE TEMP TABLE least (table_name text, row jsonb);
 INSERT INTO least VALUES ('ai_models', '{"provider": "test", "model_name": "columns", "display_name": "Columns"}'),
 	('chatbot_packages', '{"name": "Columns"}'), ('chatbots', '{"name": "Columns", "organization_id": "cac00000-0000-4000-8000-000000000001"}');
--- The row with other values: ok, or the constraint that refuses it, else the SQLSTATE.
-CREATE FUNCTION pg_temp.answer(target text, other jsonb) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	v jsonb := (SELECT row FROM least WHERE table_name = target) || other;
-	columns text := (SELECT string_agg(quote_ident(k), ', ') FROM jsonb_object_keys(v) k);
-	refused text;
-BEGIN
-	EXECUTE format('INSERT INTO platform.%1$I (%2$s) SELECT %2$s FROM jsonb_populate_record(NULL::platform.%1$I, %3$L)', target, columns, v);
-	RAISE EXCEPTION USING ERRCODE = 'TT000';
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS refused = CONSTRAINT_NAME;
-	RETURN CASE SQLSTATE WHEN 'TT000' THEN 'ok' ELSE coalesce(nullif(refused, ''), SQLSTATE) END;
-END $$;
--- values are separated by blanks; '' is an empty text
-CREATE FUNCTION pg_temp.try(target text, col text, list text) RETURNS text LANGUAGE sql AS $$
-	SELECT string_agg(w.value || CASE a.answer WHEN 'ok' THEN '' ELSE ' [' || a.answer || ']' END, ', ' ORDER BY w.n)
-	FROM regexp_split_to_table(list, ' ') WITH ORDINALITY w (value, n),
-		LATERAL (SELECT pg_temp.answer(target, jsonb_build_object(col, CASE WHEN w.value = '''''' THEN '""' WHEN w.value ~ '^[\[{]|^null$' THEN w.value::jsonb ELSE to_jsonb(w.value) END))) a (answer)
-$$;
 \set ECHO all
 
 SELECT pg_temp.try('ai_models', 'model_type', 'chat call both vision null') AS model_type;

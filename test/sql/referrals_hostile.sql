@@ -11,34 +11,7 @@ BEGIN;
 INSERT INTO platform.organizations (id, name) VALUES (:org, 'Hostile'), (:far, 'Far away');
 INSERT INTO platform.users (id, email) VALUES (:ada, 'ada@hostile-a.example'), (:bob, 'bob@hostile-b.example');
 INSERT INTO platform.organization_members (organization_id, user_id) VALUES (:org, :ada);
--- whoever runs one of these is caught
-CREATE SCHEMA evil;
-CREATE FUNCTION evil.trap(what text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'caught: %', what; END $$;
-DO $$
-DECLARE
-	a text;
-	b text;
-	operator text;
-	f text;
-BEGIN
-	FOR a, b IN SELECT x, y FROM unnest('{text,uuid,boolean,integer,bigint,smallint,numeric,timestamptz,date,interval,inet,jsonb,text[]}'::text[]) x,
-			unnest('{text,uuid,boolean,integer,bigint,smallint,numeric,timestamptz,date,interval,inet,jsonb,text[]}'::text[]) y LOOP
-		FOREACH operator IN ARRAY '{=,<>,<,<=,>,>=,+,-,*,/,||}'::text[] LOOP
-			EXECUTE format('CREATE FUNCTION evil.%I(%s, %s) RETURNS %s LANGUAGE sql AS $f$ SELECT CASE WHEN evil.trap(%L) THEN NULL END::%4$s $f$',
-				operator || ' ' || a || ' ' || b, a, b, CASE WHEN operator IN ('+', '-', '*', '/', '||') THEN a ELSE 'boolean' END, a || ' ' || operator || ' ' || b);
-			EXECUTE format('CREATE OPERATOR evil.%s (LEFTARG = %s, RIGHTARG = %s, FUNCTION = evil.%I)', operator, a, b, operator || ' ' || a || ' ' || b);
-		END LOOP;
-	END LOOP;
-	FOREACH f IN ARRAY '{"now()","clock_timestamp()","count(bigint)","sum(bigint)","sum(integer)","lower(text)","split_part(text, text, integer)","date_trunc(text, timestamptz, text)","uuid7()","jsonb_strip_nulls(jsonb)"}'::text[] LOOP
-		EXECUTE format('CREATE FUNCTION evil.%s RETURNS boolean LANGUAGE sql AS $f$ SELECT evil.trap(%L) $f$', f, f);
-	END LOOP;
-	CREATE DOMAIN evil.int4 AS text;
-	CREATE DOMAIN evil.int8 AS text;
-	CREATE DOMAIN evil.numeric AS text;
-	CREATE DOMAIN evil.text AS pg_catalog.int4;
-	CREATE DOMAIN evil.interval AS pg_catalog.int4;
-END $$;
-GRANT USAGE ON SCHEMA evil TO platform_test_member;
+\ir ../kit/hostile.sql
 \o
 \set ECHO all
 

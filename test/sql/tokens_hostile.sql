@@ -2,42 +2,11 @@
 \set ECHO none
 \set QUIET 1
 \ir ../kit/setup.sql
-\set ECHO all
 BEGIN;
+\ir ../kit/hostile.sql
+\set ECHO all
 \set org '''30a00000-0000-4000-8000-000000000001'''
 INSERT INTO platform.organizations (id, name) VALUES (:org, 'Hostile');
--- whoever runs one of these is caught
-CREATE SCHEMA evil;
-CREATE FUNCTION evil.trap(what text) RETURNS boolean LANGUAGE plpgsql AS $$
-BEGIN
-	RAISE EXCEPTION 'caught: %', what;
-END $$;
-DO $$
-DECLARE
-	pair record;
-	operator text;
-BEGIN
-	FOR pair IN SELECT a, b FROM unnest('{text,uuid,boolean,integer,bigint,smallint,numeric,timestamptz,date,interval,bigint[],float8}'::text[]) a,
-			unnest('{text,uuid,boolean,integer,bigint,smallint,numeric,timestamptz,date,interval,bigint[],float8}'::text[]) b LOOP
-		FOREACH operator IN ARRAY '{=,<>,<,<=,>,>=,+,-,*}'::text[] LOOP
-			EXECUTE format('CREATE FUNCTION evil.%I(%s, %s) RETURNS %s LANGUAGE sql AS $f$ SELECT CASE WHEN evil.trap(%L) THEN NULL END::%4$s $f$',
-				operator || ' ' || pair.a || ' ' || pair.b, pair.a, pair.b,
-				CASE WHEN operator IN ('+', '-', '*') THEN pair.a ELSE 'boolean' END, pair.a || ' ' || operator || ' ' || pair.b);
-			EXECUTE format('CREATE OPERATOR evil.%s (LEFTARG = %s, RIGHTARG = %s, FUNCTION = evil.%I)',
-				operator, pair.a, pair.b, operator || ' ' || pair.a || ' ' || pair.b);
-		END LOOP;
-	END LOOP;
-	FOREACH operator IN ARRAY '{now,clock_timestamp,count,sum,max,min,coalesce,unnest,lag,sign,uuid7}'::text[] LOOP
-		EXECUTE format('CREATE FUNCTION evil.%I() RETURNS boolean LANGUAGE sql AS $f$ SELECT evil.trap(%1$L) $f$', operator);
-		EXECUTE format('CREATE FUNCTION evil.%I(bigint) RETURNS boolean LANGUAGE sql AS $f$ SELECT evil.trap(%1$L) $f$', operator);
-	END LOOP;
-	CREATE DOMAIN evil.int4 AS text;
-	CREATE DOMAIN evil.int8 AS text;
-	CREATE DOMAIN evil.numeric AS text;
-	CREATE DOMAIN evil.text AS pg_catalog.int4;
-	CREATE DOMAIN evil.interval AS pg_catalog.int4;
-END $$;
-GRANT USAGE ON SCHEMA evil TO platform_test_member;
 SET LOCAL search_path = evil, pg_catalog;
 -- the trap works
 SAVEPOINT s;
