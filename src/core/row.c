@@ -186,7 +186,8 @@ row_try_open(PlatformRow *row, PlatformRowTable *table, LOCKMODE lockmode,
 	row->relation = try_relation_open(table->cache.relids[0], lockmode);
 	if (row->relation == NULL)
 		return false;
-	if (moment != NULL && table->cache.valid)
+	if (moment != NULL && table->cache.valid &&
+		row->relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
 	{
 		row->parent = row->relation;
 		row->relation = row_open_partition(row->parent, *moment, lockmode);
@@ -283,7 +284,8 @@ platform_row_open_read_at(PlatformRow *row, PlatformRowTable *table, TimestampTz
 bool
 platform_row_is_at(const PlatformRow *row, TimestampTz moment)
 {
-	return platform_partition_find(row->parent, moment) == RelationGetRelid(row->relation);
+	return row->parent == NULL ||
+		platform_partition_find(row->parent, moment) == RelationGetRelid(row->relation);
 }
 
 void

@@ -130,7 +130,7 @@ extern void platform_row_open_read(PlatformRow *row, PlatformRowTable *table);
 extern void platform_row_close(PlatformRow *row);
 
 /*
- * The same for a table that is partitioned by a timestamptz column: rows of the
+ * The same for a table that may be partitioned by a timestamptz column: rows of the
  * partition of that moment. False when there is none, and nothing is open.
  */
 extern bool platform_row_open_read_at(PlatformRow *row, PlatformRowTable *table,
