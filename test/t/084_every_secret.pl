@@ -11,23 +11,7 @@ use PostgreSQL::Test::Utils;
 use PlatformTest;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('every');
-$node->init(extra => [ '--encoding=UTF8', '--locale=C' ]);
-my $preload = join ',', grep { system("test -e \$(pg_config --pkglibdir)/$_.so") == 0 } qw(pg_stat_statements auto_explain);
-$node->append_conf('postgresql.conf', qq{
-shared_preload_libraries = '$preload'
-log_statement = all
-log_min_duration_statement = 0
-log_parameter_max_length = -1
-log_parameter_max_length_on_error = -1
-log_error_verbosity = verbose
-log_min_messages = debug1
-wal_level = logical
-});
-$node->append_conf('postgresql.conf', "auto_explain.log_min_duration = 0\nauto_explain.log_verbose = on\n") if $preload =~ /auto_explain/;
-give_root_key($node);
-$node->start;
-my $dir = PostgreSQL::Test::Utils::tempdir;
+my $node = talkative_node('every');
 sub ask { return $node->safe_psql('postgres', $_[0]); }
 
 # 32 bytes, so that it is a key, too
@@ -106,9 +90,6 @@ $calls{"sign_twilio${_}_webhook(text, bytea, text)"} = ["sign_twilio${_}_webhook
 # What is stored in clear because its table is read by others: the room's token of a host.
 my %in_clear = ('heartbeat_presence(uuid, text, text, boolean, text)' => 1);
 
-ask('CREATE EXTENSION platform; SELECT platform.install()');
-ask('CREATE EXTENSION pg_stat_statements') if $preload =~ /pg_stat_statements/;
-
 # ---- none is forgotten ----
 my @found = split /\n/, ask(q{
 	SELECT DISTINCT p.proname || '(' || oidvectortypes(p.proargtypes) || ')'
@@ -143,14 +124,10 @@ for my $function (sort keys %calls)
 # ---- as bound parameters ----
 sub bound
 {
-	my ($name, @calls) = @_;
-	open my $out, '>', "$dir/$name.sql" or die;
-	print $out $begin, map({ "SELECT platform.$_;\n" =~ s/%s/CAST(:secret AS text)/gr } @calls), "END;\n";
-	close $out;
-	return [ 'pgbench', '-n', '-h', $node->host, '-p', $node->port, '-M', 'extended', '-t', '1', '-D', "secret=$marker", '-f', "$dir/$name.sql", 'postgres' ];
+	return bound_parameters($node, $marker, 'extended', map { "SELECT platform.$_" =~ s/%s/CAST(:secret AS text)/gr } @_);
 }
-$node->command_ok(bound('all', map { $calls{$_}[1] ? () : $calls{$_}[0] } sort keys %calls), 'bound parameters');
-$node->command_fails(bound('refused', $calls{$_}[0]), "bound and refused: $_") for grep { $calls{$_}[1] } sort keys %calls;
+$node->command_ok(bound(map { $calls{$_}[1] ? () : $calls{$_}[0] } sort keys %calls), 'bound parameters');
+$node->command_fails(bound($calls{$_}[0]), "bound and refused: $_") for grep { $calls{$_}[1] } sort keys %calls;
 
 # ---- columns with secrets: what is written into the table in clear ----
 my %rows = (
@@ -182,14 +159,6 @@ is(ask("${begin}SELECT valid FROM platform.verify_session('$session'); SELECT pl
 	SELECT platform.add_tracking_point('$update', 1, 1); SELECT lat FROM platform.track('$track'); SELECT count(*) FROM platform.tracking_path('$track'); COMMIT"), "\nt\nt\nt\nt\n1\n1", 'and used');
 
 # ---- nowhere ----
-is(ask("SELECT count(*) FROM pg_stat_statements WHERE query LIKE '%MarkerThat' || 'Goes%'"), '0', 'pg_stat_statements') if $preload =~ /pg_stat_statements/;
-$node->command_ok([ 'pg_dump', '-h', $node->host, '-p', $node->port, '-f', "$dir/dump.sql", 'postgres' ], 'dump');
-my $everything = join '|', map { quotemeta } @forms, @shown;
-unlike(slurp_file("$dir/dump.sql"), qr/$everything/, 'not in it');
-ask('CHECKPOINT');
-$node->stop;
-is(join(' ', files_with($node, @forms, @shown)), '', 'nowhere in the data directory and the log');
-append_to_file($node->logfile, $base64);
-is(scalar(files_with($node, @forms)), 1, 'where it would have been found');
+nowhere($node, @forms, @shown);
 
 done_testing();

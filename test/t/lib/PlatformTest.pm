@@ -1,13 +1,16 @@
-# What several TAP tests need: an installation with rows in it, and signatures of
-# what a database holds.
+# What several TAP tests need: an installation with rows in it, signatures of what a
+# database holds, servers that come back, and the search for a secret.
 package PlatformTest;
 use strict;
 use warnings;
 use Exporter 'import';
 use File::Find;
+use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Test::More;
 use Time::HiRes qw(usleep);
-our @EXPORT = qw(fill_tables table_signatures structure_signature give_root_key files_with wait_until_up start_again);
+our @EXPORT = qw(fill_tables table_signatures structure_signature give_root_key write_root_key has_library
+	talkative_node bound_parameters files_with nowhere wait_until_up start_again);
 
 # Demo rows, one row in each table that has none and can take one, and what a
 # user adds: a column, an index, a policy, a table. As the owner of the tables.
@@ -125,14 +128,67 @@ sub structure_signature
 sub give_root_key
 {
 	my ($node) = @_;
+	my $file = write_root_key($node, '1:' . '5c' x 32);
+
+	$node->append_conf('postgresql.conf', "platform.root_key_file = '$file'\n");
+	return;
+}
+
+# The line of that file; returns its name.
+sub write_root_key
+{
+	my ($node, $line) = @_;
 	my $file = $node->basedir . '/root_key';
 
 	umask 077;
 	open my $out, '>', $file or die "cannot write $file: $!";
-	print $out '1:' . '5c' x 32 . "\n";
+	print $out "$line\n";
 	close $out;
-	$node->append_conf('postgresql.conf', "platform.root_key_file = '$file'\n");
-	return;
+	return $file;
+}
+
+# Has the server this module?
+sub has_library { return system("test -e \$(pg_config --pkglibdir)/$_[0].so") == 0; }
+
+# A server that keeps and says as much as it can of statements and their parameters,
+# with a root key and an installation; it runs.
+sub talkative_node
+{
+	my ($name) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $preload = join ',', grep { has_library($_) } qw(pg_stat_statements auto_explain);
+
+	$node->init(extra => [ '--encoding=UTF8', '--locale=C' ]);
+	$node->append_conf('postgresql.conf', qq{
+shared_preload_libraries = '$preload'
+log_statement = all
+log_min_duration_statement = 0
+log_parameter_max_length = -1
+log_parameter_max_length_on_error = -1
+log_error_verbosity = verbose
+log_min_messages = debug1
+wal_level = logical
+track_activity_query_size = 10000
+});
+	$node->append_conf('postgresql.conf', "auto_explain.log_min_duration = 0\nauto_explain.log_verbose = on\n") if $preload =~ /auto_explain/;
+	give_root_key($node);
+	$node->start;
+	# without the plans of an installation, which are most of what there would be to search
+	$node->safe_psql('postgres', 'SET auto_explain.log_min_duration = -1; CREATE EXTENSION platform; SELECT platform.install()');
+	return $node;
+}
+
+# The command that runs statements with a secret input, twice; the secret is bound to
+# :secret. Mode: extended or prepared.
+sub bound_parameters
+{
+	my ($node, $secret, $mode, @statements) = @_;
+	my $file = $node->basedir . '/bound.sql';
+
+	open my $out, '>', $file or die "cannot write $file: $!";
+	print $out "BEGIN;\nSELECT platform.begin_secret_input();\n", map({ "$_;\n" } @statements), "END;\n";
+	close $out;
+	return [ 'pgbench', '-n', '-h', $node->host, '-p', $node->port, '-M', $mode, '-t', '2', '-D', "secret=$secret", '-f', $file, 'postgres' ];
 }
 
 # Files of the server, its log among them, that hold one of the texts.
@@ -145,6 +201,31 @@ sub files_with
 	find({ no_chdir => 1, wanted => sub { push @found, $_ if -f && slurp_file($_) =~ /$pattern/ } },
 		$node->data_dir, $node->logfile);
 	return @found;
+}
+
+# None of the texts is in statistics, in a dump, in the server's files or in its log.
+# Stops the server; then shows that the search would have found the first of them.
+sub nowhere
+{
+	my ($node, @texts) = @_;
+	my $pattern = join '|', map { quotemeta } @texts;
+	my $dump = $node->basedir . '/dump.sql';
+
+	if (has_library('pg_stat_statements'))
+	{
+		# backwards, since the log has this query, too, and its plan
+		my $backwards = reverse $texts[0];
+		is($node->safe_psql('postgres', "CREATE EXTENSION pg_stat_statements; SELECT count(*) > 10, count(*) FILTER (WHERE strpos(reverse(query), '$backwards') > 0) FROM pg_stat_statements"),
+			't|0', 'not in pg_stat_statements');
+	}
+	$node->command_ok([ 'pg_dump', '-h', $node->host, '-p', $node->port, '-f', $dump, 'postgres' ], 'dump');
+	unlike(slurp_file($dump), qr/$pattern/, 'not in it');
+	$node->safe_psql('postgres', 'CHECKPOINT');
+	$node->stop;
+	is(join(' ', files_with($node, @texts)), '', 'nowhere in the data directory and the log');
+	append_to_file($node->logfile, $texts[0]);
+	is(scalar(files_with($node, @texts)), 1, 'where it would have been found');
+	return;
 }
 
 # Waits for a server that restarts after a crash. Without a word on psql's standard
