@@ -293,7 +293,8 @@ set_result(PlatformRow *row, const Report *report, TimestampTz now)
 static bool
 write_result(PlatformRow *row, Report *report, TimestampTz now)
 {
-	bool		found = platform_row_fetch(row, &report->tid);
+	bool		found = platform_row_fetch(row, &report->tid) ||
+		platform_webhook_delivery_find(row, &report->delivery);
 
 	for (;;)
 	{

@@ -190,6 +190,8 @@ pass(Walk *walk, TimestampTz due_at)
 		return true;
 	if (walk->count == 0)
 		seen->first = due_at;
+	/* the next claim begins behind them all the same */
+	note_gap(walk, due_at);
 	seen->complete = false;
 	return false;
 }
@@ -264,13 +266,19 @@ look(WebhookEndpoint *endpoint, PlatformRow *row, TimestampTz now, int want, Loo
 	{
 		if (look_between(&walk, endpoint->scan_from, endpoint->gap_from))
 			(void) look_between(&walk, endpoint->gap_to, now);
+		else if (endpoint->gap_to - endpoint->gap_from > walk.gap_to - walk.gap_from)
+		{
+			/* not reached, and as it was */
+			walk.gap_from = endpoint->gap_from;
+			walk.gap_to = endpoint->gap_to;
+		}
 	}
 	else
 		(void) look_between(&walk, endpoint->scan_from, now);
 	if (seen->complete)
 		note_gap(&walk, now);
-	/* not wide enough to be worth a second search */
-	if (walk.gap_to - walk.gap_from < GAP_MIN)
+	/* not wide enough to be worth a second search, and not full */
+	if (walk.gap_to - walk.gap_from < GAP_MIN && seen->passed < PASS_MOST)
 		walk.gap_from = walk.gap_to = 0;
 	endpoint->gap_from = walk.gap_from;
 	endpoint->gap_to = walk.gap_to;

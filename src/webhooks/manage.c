@@ -42,10 +42,11 @@ static PlatformQuery retry_delivery =
 				   " AND status OPERATOR(pg_catalog.=) ANY ('{pending,failed,cancelled}'::pg_catalog.text[])",
 				   UUIDOID, TIMESTAMPTZOID);
 
+/* Out of the index of those that are due: nothing passes over what was to come. */
 static PlatformQuery cancel_delivery =
 	PLATFORM_QUERY(QUERY_OWNER | QUERY_LATEST | QUERY_INDEXED,
 				   "UPDATE platform.webhook_deliveries SET status = 'cancelled', finished_at = $2,"
-				   " lease_id = NULL, lease_until = NULL"
+				   " next_retry_at = NULL, lease_id = NULL, lease_until = NULL"
 				   " WHERE id OPERATOR(pg_catalog.=) $1 AND finished_at IS NULL",
 				   UUIDOID, TIMESTAMPTZOID);
 

@@ -75,4 +75,16 @@ SELECT * FROM pg_temp.complete();
 SELECT scan_from > now() - interval '1 hour' AS behind_them FROM platform.webhook_endpoints WHERE subscription_id = :'sub';
 SELECT unfinished FROM state;
 SELECT pending, delivering, due FROM platform.webhook_queue_depth WHERE subscription_id = :'sub';
+
+-- more behind one that takes long than a claim passes: the next goes on behind those, before all are taken out
+TRUNCATE claimed;
+SELECT pg_temp.emit(1);
+SELECT pg_temp.claim(1);
+UPDATE platform.webhook_deliveries d SET next_retry_at = f.at + f.n * interval '1 microsecond'
+	FROM (SELECT c.id, o.next_retry_at AS at, row_number() OVER () AS n FROM platform.webhook_deliveries c, platform.webhook_deliveries o
+		WHERE c.subscription_id = :'sub' AND c.status = 'cancelled' AND o.id = (SELECT delivery_id FROM claimed)) f WHERE d.id = f.id;
+SELECT pg_temp.emit(1);
+SELECT pg_temp.claim(3);
+SELECT * FROM pg_temp.complete();
+SELECT unfinished FROM state;
 DELETE FROM platform.organizations WHERE id = :org;

@@ -280,6 +280,7 @@ SELECT status, attempts, max_attempts FROM platform.webhook_deliveries WHERE id 
 SELECT pg_temp.claim();
 SELECT platform.retry_webhook_delivery(:'failed');
 SELECT platform.cancel_webhook_delivery(:'failed'), platform.cancel_webhook_delivery(:'failed') AS again;
+SELECT next_retry_at IS NULL AS out_of_the_index FROM platform.webhook_deliveries WHERE id = :'failed';
 SELECT outcome FROM claimed c, platform.complete_webhook_delivery(c.delivery_id, c.lease_id, 200) WHERE delivery_id = :'failed' ORDER BY n DESC LIMIT 1;
 SELECT platform.replay_webhook_delivery(:'failed') AS replayed \gset
 SELECT platform.replay_webhook_delivery(:'failed');
