@@ -21,6 +21,7 @@
 #include "utils/varlena.h"
 
 #include "core/error.h"
+#include "core/json.h"
 #include "capabilities/capabilities.h"
 
 typedef enum CallSettingKind
@@ -185,16 +186,7 @@ make_pointer(const char *parent, const char *key, int length)
 	if (parent != NULL)
 		appendStringInfo(&pointer, "/%s", parent);
 	if (key != NULL)
-		appendStringInfoChar(&pointer, '/');
-	for (int i = 0; key != NULL && i < length; i++)
-	{
-		if (key[i] == '~')
-			appendStringInfoString(&pointer, "~0");
-		else if (key[i] == '/')
-			appendStringInfoString(&pointer, "~1");
-		else
-			appendStringInfoChar(&pointer, key[i]);
-	}
+		platform_append_step(&pointer, key, length);
 	return pointer.data;
 }
 

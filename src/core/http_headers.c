@@ -28,6 +28,29 @@ platform_utf8_bytes(const text *value)
 }
 
 PlatformBytes
+platform_bytea_argument(FunctionCallInfo fcinfo, int number)
+{
+	PlatformBytes bytes = {NULL, 0};
+
+	if (!PG_ARGISNULL(number))
+	{
+		bytea	   *value = PG_GETARG_BYTEA_PP(number);
+
+		bytes.data = (const uint8 *) VARDATA_ANY(value);
+		bytes.length = VARSIZE_ANY_EXHDR(value);
+	}
+	return bytes;
+}
+
+PlatformBytes
+platform_utf8_argument(FunctionCallInfo fcinfo, int number)
+{
+	PlatformBytes nothing = {NULL, 0};
+
+	return PG_ARGISNULL(number) ? nothing : platform_utf8_bytes(PG_GETARG_TEXT_PP(number));
+}
+
+PlatformBytes
 platform_find_header(const Jsonb *headers, const char *name)
 {
 	PlatformBytes found = {NULL, 0};

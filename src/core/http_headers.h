@@ -13,6 +13,13 @@
 /* A text in UTF-8, whatever the database's encoding; lives as long as the text. */
 extern PlatformBytes platform_utf8_bytes(const text *value);
 
+/*
+ * An argument of type bytea, and a text in UTF-8; data is NULL when the argument is. They
+ * live as long as the argument.
+ */
+extern PlatformBytes platform_bytea_argument(FunctionCallInfo fcinfo, int number);
+extern PlatformBytes platform_utf8_argument(FunctionCallInfo fcinfo, int number);
+
 /* The value of a header: a string; data is NULL when there is none. headers may be NULL. */
 extern PlatformBytes platform_find_header(const Jsonb *headers, const char *name);
 

@@ -208,6 +208,21 @@ platform_json_to_jsonb(const PlatformJson *json)
 }
 
 void
+platform_append_step(StringInfo pointer, const char *name, int length)
+{
+	appendStringInfoChar(pointer, '/');
+	for (int i = 0; i < length; i++)
+	{
+		if (name[i] == '~')
+			appendStringInfoString(pointer, "~0");
+		else if (name[i] == '/')
+			appendStringInfoString(pointer, "~1");
+		else
+			appendStringInfoChar(pointer, name[i]);
+	}
+}
+
+void
 platform_json_wipe(const PlatformJson *json)
 {
 	json_t	   *value = unconstify(json_t *, json);

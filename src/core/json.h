@@ -9,6 +9,7 @@
 #ifndef PLATFORM_JSON_H
 #define PLATFORM_JSON_H
 
+#include "lib/stringinfo.h"
 #include "utils/jsonb.h"
 
 typedef struct json_t PlatformJson;
@@ -50,6 +51,9 @@ extern bool platform_json_number(const PlatformJson *json, double *number);
  * encoding may not have.
  */
 extern Jsonb *platform_json_to_jsonb(const PlatformJson *json);
+
+/* Appends a member's name as a step of a pointer (RFC 6901, section 4). */
+extern void platform_append_step(StringInfo pointer, const char *name, int length);
 
 /* Overwrites every string of a value that held secrets. */
 extern void platform_json_wipe(const PlatformJson *json);

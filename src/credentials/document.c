@@ -11,6 +11,7 @@
 #include "miscadmin.h"
 
 #include "core/error.h"
+#include "core/json.h"
 #include "credentials/document.h"
 
 #define ENVELOPE_KEY "$enc"
@@ -134,22 +135,6 @@ walk_value(Walk *walk, JsonbIteratorToken token, JsonbValue *value)
 		pushJsonbValue(&walk->state, token, value);
 }
 
-/* Appends a name as a part of a pointer (RFC 6901, section 4). */
-static void
-append_part(StringInfo pointer, const char *name, int length)
-{
-	appendStringInfoChar(pointer, '/');
-	for (int i = 0; i < length; i++)
-	{
-		if (name[i] == '~')
-			appendStringInfoString(pointer, "~0");
-		else if (name[i] == '/')
-			appendStringInfoString(pointer, "~1");
-		else
-			appendStringInfoChar(pointer, name[i]);
-	}
-}
-
 static JsonbValue *
 walk_container(Walk *walk, JsonbContainer *container)
 {
@@ -169,7 +154,7 @@ walk_container(Walk *walk, JsonbContainer *container)
 		{
 			case WJB_KEY:
 				walk->pointer.len = depth;
-				append_part(&walk->pointer, value.val.string.val, value.val.string.len);
+				platform_append_step(&walk->pointer, value.val.string.val, value.val.string.len);
 				pushJsonbValue(&walk->state, token, &value);
 				break;
 			case WJB_ELEM:

@@ -114,22 +114,6 @@ show_column(Show *show, IntegrationSecret column, bool *isnull)
 	return *isnull ? (Datum) 0 : PointerGetDatum(cstring_to_text_with_len(leaf.text, leaf.length));
 }
 
-/* Reads the account of the first two arguments; false when there is none. */
-static bool
-find_account(FunctionCallInfo fcinfo, IntegrationAccount *account)
-{
-	bool		found;
-
-	platform_require_module(&platform_integrations_module);
-	platform_require_argument(fcinfo, 0, "organization_id");
-	platform_require_argument(fcinfo, 1, "account_id");
-	platform_require_organization(PG_GETARG_UUID_P(0));
-	platform_query_begin();
-	found = platform_integration_find(PG_GETARG_UUID_P(0), PG_GETARG_UUID_P(1), account);
-	platform_query_end();
-	return found;
-}
-
 PG_FUNCTION_INFO_V1(platform_redacted_credentials);
 
 /*
@@ -148,7 +132,7 @@ platform_redacted_credentials(PG_FUNCTION_ARGS)
 	bool		isnull;
 	Datum		result;
 
-	if (!find_account(fcinfo, &account))
+	if (!platform_integration_argument(fcinfo, &account))
 		PG_RETURN_NULL();
 	result = show_column(&show, INTEGRATION_CREDENTIALS, &isnull);
 	if (isnull)
@@ -183,7 +167,7 @@ platform_redacted_secret(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("name must be access_token, refresh_token or webhook_secret")));
-	if (!find_account(fcinfo, &account))
+	if (!platform_integration_argument(fcinfo, &account))
 		PG_RETURN_NULL();
 	result = show_column(&show, column, &isnull);
 	if (isnull)
@@ -199,7 +183,7 @@ reveal(FunctionCallInfo fcinfo, const char *action, StringInfo problems, Datum *
 	Show		show = {.row = &account.secrets, .problems = problems};
 	PlatformSecretPlace place;
 
-	if (!find_account(fcinfo, &account))
+	if (!platform_integration_argument(fcinfo, &account))
 		platform_no_such_integration(PG_GETARG_UUID_P(1));
 	place = platform_integration_place(&account.secrets, INTEGRATION_CREDENTIALS, NULL);
 	place.purpose = "integration_accounts";

@@ -16,9 +16,11 @@
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
+#include "core/argument.h"
 #include "core/base64.h"
 #include "core/crypto.h"
 #include "core/error.h"
+#include "core/identity.h"
 #include "core/query.h"
 #include "core/row.h"
 #include "credentials/integrations.h"
@@ -416,6 +418,21 @@ platform_integration_find(const pg_uuid_t *organization, const pg_uuid_t *id,
 	if (found)
 		read_found(&row, account);
 	platform_row_close(&row);
+	return found;
+}
+
+bool
+platform_integration_argument(FunctionCallInfo fcinfo, IntegrationAccount *account)
+{
+	bool		found;
+
+	platform_require_module(&platform_integrations_module);
+	platform_require_argument(fcinfo, 0, "organization_id");
+	platform_require_argument(fcinfo, 1, "account_id");
+	platform_require_organization(PG_GETARG_UUID_P(0));
+	platform_query_begin();
+	found = platform_integration_find(PG_GETARG_UUID_P(0), PG_GETARG_UUID_P(1), account);
+	platform_query_end();
 	return found;
 }
 

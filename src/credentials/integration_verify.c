@@ -21,44 +21,11 @@
 #include "core/signature.h"
 #include "credentials/integrations.h"
 
-static PlatformBytes
-bytea_argument(FunctionCallInfo fcinfo, int number)
-{
-	PlatformBytes bytes = {NULL, 0};
-
-	if (!PG_ARGISNULL(number))
-	{
-		bytea	   *value = PG_GETARG_BYTEA_PP(number);
-
-		bytes.data = (const uint8 *) VARDATA_ANY(value);
-		bytes.length = VARSIZE_ANY_EXHDR(value);
-	}
-	return bytes;
-}
-
-/* In UTF-8. */
-static PlatformBytes
-text_argument(FunctionCallInfo fcinfo, int number)
-{
-	PlatformBytes bytes = {NULL, 0};
-
-	return PG_ARGISNULL(number) ? bytes : platform_utf8_bytes(PG_GETARG_TEXT_PP(number));
-}
-
 /* The account of the first two arguments; false when it may verify nothing. */
 static bool
 find_account(FunctionCallInfo fcinfo, IntegrationAccount *account)
 {
-	bool		found;
-
-	platform_require_module(&platform_integrations_module);
-	platform_require_argument(fcinfo, 0, "organization_id");
-	platform_require_argument(fcinfo, 1, "account_id");
-	platform_require_organization(PG_GETARG_UUID_P(0));
-	platform_query_begin();
-	found = platform_integration_find(PG_GETARG_UUID_P(0), PG_GETARG_UUID_P(1), account);
-	platform_query_end();
-	return found && account->usable;
+	return platform_integration_argument(fcinfo, account) && account->usable;
 }
 
 /* Adds the secret, if there is one. */
@@ -201,9 +168,9 @@ platform_verify_twilio_request(PG_FUNCTION_ARGS)
 
 	if (!find_account(fcinfo, &account))
 		PG_RETURN_BOOL(false);
-	request.url = text_argument(fcinfo, 2);
-	request.body = bytea_argument(fcinfo, 3);
-	request.signature = text_argument(fcinfo, 4);
+	request.url = platform_utf8_argument(fcinfo, 2);
+	request.body = platform_bytea_argument(fcinfo, 3);
+	request.signature = platform_utf8_argument(fcinfo, 4);
 	open_secret(&keys, &account.secrets, INTEGRATION_CREDENTIALS, "/authToken");
 	PG_RETURN_BOOL(verify(SIGNATURE_TWILIO, &request, &keys, GetCurrentTimestamp()));
 }
@@ -226,8 +193,8 @@ platform_verify_meta_request(PG_FUNCTION_ARGS)
 
 	if (!find_account(fcinfo, &account))
 		PG_RETURN_BOOL(false);
-	request.body = bytea_argument(fcinfo, 2);
-	request.signature = text_argument(fcinfo, 3);
+	request.body = platform_bytea_argument(fcinfo, 2);
+	request.signature = platform_utf8_argument(fcinfo, 3);
 	open_secret(&keys, &account.secrets, INTEGRATION_CREDENTIALS, "/appSecret");
 	PG_RETURN_BOOL(verify(SIGNATURE_META, &request, &keys, GetCurrentTimestamp()));
 }
@@ -264,10 +231,10 @@ platform_verify_integration_request(PG_FUNCTION_ARGS)
 				 errmsg("unknown scheme of signatures \"%s\"", text_to_cstring(name))));
 	if (!find_account(fcinfo, &account))
 		PG_RETURN_BOOL(false);
-	request.body = bytea_argument(fcinfo, 2);
-	request.signature = text_argument(fcinfo, 3);
-	request.id = text_argument(fcinfo, 4);
-	request.timestamp = text_argument(fcinfo, 5);
+	request.body = platform_bytea_argument(fcinfo, 2);
+	request.signature = platform_utf8_argument(fcinfo, 3);
+	request.id = platform_utf8_argument(fcinfo, 4);
+	request.timestamp = platform_utf8_argument(fcinfo, 5);
 	open_webhook_secrets(&keys, &account, now);
 	PG_RETURN_BOOL(verify(scheme, &request, &keys, now));
 }

@@ -112,6 +112,9 @@ typedef struct IntegrationAccount
 extern bool platform_integration_find(const pg_uuid_t *organization, const pg_uuid_t *id,
 									  IntegrationAccount *account);
 
+/* That of the first two arguments of a function, which the caller may act for. */
+extern bool platform_integration_argument(FunctionCallInfo fcinfo, IntegrationAccount *account);
+
 /* Those of all organizations with that id, up to a hundred. */
 extern List *platform_integrations_by_id(const pg_uuid_t *id);
 

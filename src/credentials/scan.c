@@ -18,6 +18,7 @@
 #include "utils/snapmgr.h"
 
 #include "core/cache.h"
+#include "core/json.h"
 #include "core/query.h"
 #include "credentials/credentials.h"
 
@@ -31,22 +32,6 @@ typedef struct ColumnScan
 	void	   *arg;
 	PlatformSecretPlace place;
 } ColumnScan;
-
-/* Adds a step to a pointer: RFC 6901 escapes ~ and /. */
-static void
-append_step(StringInfo pointer, const char *name, int length)
-{
-	appendStringInfoChar(pointer, '/');
-	for (int i = 0; i < length; i++)
-	{
-		if (name[i] == '~')
-			appendStringInfoString(pointer, "~0");
-		else if (name[i] == '/')
-			appendStringInfoString(pointer, "~1");
-		else
-			appendStringInfoChar(pointer, name[i]);
-	}
-}
 
 /* The envelope when the object is {"$enc": "..."}, else NULL. */
 static const JsonbValue *
@@ -83,7 +68,7 @@ visit_document(ColumnScan *scan, JsonbContainer *container, StringInfo pointer)
 		if (token == WJB_KEY)
 		{
 			pointer->len = length;
-			append_step(pointer, value.val.string.val, value.val.string.len);
+			platform_append_step(pointer, value.val.string.val, value.val.string.len);
 		}
 		else if (token == WJB_ELEM)
 		{

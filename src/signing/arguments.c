@@ -14,29 +14,6 @@
 #include "core/result.h"
 #include "signing/signing.h"
 
-PlatformBytes
-platform_signing_bytea(FunctionCallInfo fcinfo, int number)
-{
-	PlatformBytes bytes = {NULL, 0};
-
-	if (!PG_ARGISNULL(number))
-	{
-		bytea	   *value = PG_GETARG_BYTEA_PP(number);
-
-		bytes.data = (const uint8 *) VARDATA_ANY(value);
-		bytes.length = VARSIZE_ANY_EXHDR(value);
-	}
-	return bytes;
-}
-
-PlatformBytes
-platform_signing_text(FunctionCallInfo fcinfo, int number)
-{
-	PlatformBytes nothing = {NULL, 0};
-
-	return PG_ARGISNULL(number) ? nothing : platform_utf8_bytes(PG_GETARG_TEXT_PP(number));
-}
-
 int
 platform_signing_texts(FunctionCallInfo fcinfo, int number, PlatformBytes **texts)
 {

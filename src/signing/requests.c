@@ -19,7 +19,7 @@
 static bool
 find_scheme(FunctionCallInfo fcinfo, PlatformSignatureScheme *scheme)
 {
-	PlatformBytes name = platform_signing_text(fcinfo, 0);
+	PlatformBytes name = platform_utf8_argument(fcinfo, 0);
 
 	return name.data != NULL &&
 		platform_signature_find_scheme((const char *) name.data, name.length, scheme);
@@ -30,8 +30,8 @@ check(FunctionCallInfo fcinfo, int *matched)
 {
 	Jsonb	   *headers = PG_ARGISNULL(1) ? NULL : PG_GETARG_JSONB_P(1);
 	PlatformSignatureScheme scheme;
-	PlatformBytes body = platform_signing_bytea(fcinfo, 2);
-	PlatformBytes url = platform_signing_text(fcinfo, 4);
+	PlatformBytes body = platform_bytea_argument(fcinfo, 2);
+	PlatformBytes url = platform_utf8_argument(fcinfo, 4);
 	PlatformSignedRequest request;
 	PlatformBytes *secrets;
 	int			nsecrets;
@@ -120,14 +120,14 @@ platform_sign_webhook_request(PG_FUNCTION_ARGS)
 				 errmsg("signature scheme \"%s\" is not known", text_to_cstring(PG_GETARG_TEXT_PP(0))),
 				 errhint("Known are standard, svix, stripe, twilio, meta, github, slack and retell.")));
 	names = platform_signature_headers(scheme);
-	request.body = platform_signing_bytea(fcinfo, 1);
+	request.body = platform_bytea_argument(fcinfo, 1);
 	nsecrets = platform_signing_texts(fcinfo, 2, &secrets);
 	if (names->id != NULL)
 		platform_require_argument(fcinfo, 3, "id");
-	request.id = platform_signing_text(fcinfo, 3);
+	request.id = platform_utf8_argument(fcinfo, 3);
 	if (scheme == SIGNATURE_TWILIO)
 		platform_require_argument(fcinfo, 4, "url");
-	request.url = platform_signing_text(fcinfo, 4);
+	request.url = platform_utf8_argument(fcinfo, 4);
 
 	signature = platform_signature_sign(scheme, &request, secrets, nsecrets, sent_at);
 	initStringInfo(&json);
@@ -152,8 +152,8 @@ PG_FUNCTION_INFO_V1(platform_meta_challenge);
 Datum
 platform_meta_challenge(PG_FUNCTION_ARGS)
 {
-	PlatformBytes mode = platform_signing_text(fcinfo, 0);
-	PlatformBytes given = platform_signing_text(fcinfo, 1);
+	PlatformBytes mode = platform_utf8_argument(fcinfo, 0);
+	PlatformBytes given = platform_utf8_argument(fcinfo, 1);
 	PlatformBytes *expected;
 	int			count = platform_signing_texts(fcinfo, 3, &expected);
 

@@ -17,6 +17,7 @@
 #include "utils/timestamp.h"
 
 #include "core/argument.h"
+#include "core/http_headers.h"
 #include "core/result.h"
 #include "core/twilio.h"
 #include "signing/signing.h"
@@ -64,14 +65,14 @@ check(FunctionCallInfo fcinfo, PlatformSignatureScheme scheme, int *matched)
 	PlatformBytes *secrets;
 	int			nsecrets = platform_signing_texts(fcinfo, places->secrets - 1, &secrets);
 
-	request.body = platform_signing_bytea(fcinfo, places->body - 1);
-	request.signature = platform_signing_text(fcinfo, places->signature - 1);
+	request.body = platform_bytea_argument(fcinfo, places->body - 1);
+	request.signature = platform_utf8_argument(fcinfo, places->signature - 1);
 	if (places->id > 0)
-		request.id = platform_signing_text(fcinfo, places->id - 1);
+		request.id = platform_utf8_argument(fcinfo, places->id - 1);
 	if (places->sent_at > 0)
-		request.timestamp = platform_signing_text(fcinfo, places->sent_at - 1);
+		request.timestamp = platform_utf8_argument(fcinfo, places->sent_at - 1);
 	if (places->url > 0)
-		request.url = platform_signing_text(fcinfo, places->url - 1);
+		request.url = platform_utf8_argument(fcinfo, places->url - 1);
 	return platform_signature_check(scheme, &request, secrets, nsecrets,
 									places->now > 0 ? platform_signing_moment(fcinfo, places->now - 1) : 0,
 									matched);
@@ -107,12 +108,12 @@ sign(FunctionCallInfo fcinfo, PlatformSignatureScheme scheme)
 	if (places->id > 0)
 	{
 		platform_require_argument(fcinfo, places->id - 1, "id");
-		request.id = platform_signing_text(fcinfo, places->id - 1);
+		request.id = platform_utf8_argument(fcinfo, places->id - 1);
 	}
 	if (places->url > 0)
 	{
 		platform_require_argument(fcinfo, places->url - 1, "url");
-		request.url = platform_signing_text(fcinfo, places->url - 1);
+		request.url = platform_utf8_argument(fcinfo, places->url - 1);
 	}
 	if (places->sent_at > 0)
 	{
@@ -122,10 +123,10 @@ sign(FunctionCallInfo fcinfo, PlatformSignatureScheme scheme)
 	if (places->now > 0)
 		sent_at = platform_signing_moment(fcinfo, places->now - 1);
 	platform_require_argument(fcinfo, places->body - 1, "body");
-	request.body = platform_signing_bytea(fcinfo, places->body - 1);
+	request.body = platform_bytea_argument(fcinfo, places->body - 1);
 	platform_require_argument(fcinfo, places->secrets - 1, places->one_secret ? "secret" : "secrets");
 	if (places->one_secret)
-		secret = platform_signing_text(fcinfo, places->secrets - 1);
+		secret = platform_utf8_argument(fcinfo, places->secrets - 1);
 	else
 		nsecrets = platform_signing_texts(fcinfo, places->secrets - 1, &secrets);
 	PG_RETURN_TEXT_P(cstring_to_text(platform_signature_sign(scheme, &request, secrets, nsecrets, sent_at)));
@@ -322,9 +323,9 @@ platform_sign_twilio_json_webhook(PG_FUNCTION_ARGS)
 	platform_require_argument(fcinfo, 0, "url");
 	platform_require_argument(fcinfo, 1, "body");
 	platform_require_argument(fcinfo, 2, "secret");
-	url = platform_signing_text(fcinfo, 0);
-	request.body = platform_signing_bytea(fcinfo, 1);
-	secret = platform_signing_text(fcinfo, 2);
+	url = platform_utf8_argument(fcinfo, 0);
+	request.body = platform_bytea_argument(fcinfo, 1);
+	secret = platform_utf8_argument(fcinfo, 2);
 	if (platform_twilio_body_hash(&url, &request.url))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

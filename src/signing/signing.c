@@ -12,6 +12,7 @@
 
 #include "core/argument.h"
 #include "core/base64.h"
+#include "core/http_headers.h"
 #include "signing/signing.h"
 
 static const struct
@@ -81,8 +82,8 @@ PG_FUNCTION_INFO_V1(platform_constant_time_equal);
 Datum
 platform_constant_time_equal(PG_FUNCTION_ARGS)
 {
-	PlatformBytes a = platform_signing_bytea(fcinfo, 0);
-	PlatformBytes b = platform_signing_bytea(fcinfo, 1);
+	PlatformBytes a = platform_bytea_argument(fcinfo, 0);
+	PlatformBytes b = platform_bytea_argument(fcinfo, 1);
 
 	PG_RETURN_BOOL(a.data != NULL && b.data != NULL && a.length == b.length &&
 				   platform_bytes_equal(a.data, b.data, a.length));
@@ -117,7 +118,7 @@ PG_FUNCTION_INFO_V1(platform_webhook_public_key);
 Datum
 platform_webhook_public_key(PG_FUNCTION_ARGS)
 {
-	PlatformBytes private_key = platform_signing_text(fcinfo, 0);
+	PlatformBytes private_key = platform_utf8_argument(fcinfo, 0);
 	char	   *public_key = platform_signature_public_key(&private_key);
 
 	if (public_key == NULL)

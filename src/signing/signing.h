@@ -7,13 +7,6 @@
 
 #include "core/signature.h"
 
-/*
- * An argument as bytes, a text in UTF-8; data is NULL when the argument is. They
- * live as long as the argument.
- */
-extern PlatformBytes platform_signing_bytea(FunctionCallInfo fcinfo, int number);
-extern PlatformBytes platform_signing_text(FunctionCallInfo fcinfo, int number);
-
 /* The elements of an argument of type text[]; none when it is null. */
 extern int	platform_signing_texts(FunctionCallInfo fcinfo, int number, PlatformBytes **texts);
 
