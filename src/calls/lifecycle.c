@@ -517,11 +517,7 @@ platform_delete_call(PG_FUNCTION_ARGS)
 	values[0] = UUIDPGetDatum(platform_voice_organization(fcinfo, 0));
 	platform_require_argument(fcinfo, 1, "call_id");
 	values[1] = PG_GETARG_DATUM(1);
-	if (!platform_is_organization_admin())
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied to delete a call"),
-				 errdetail("Only owners and admins of the organization may.")));
+	platform_require_administrator(PG_GETARG_UUID_P(0), "delete a call");
 
 	platform_query_begin();
 	deleted = platform_query_run(&delete, values, NULL) > 0;

@@ -164,11 +164,7 @@ platform_set_call_settings(PG_FUNCTION_ARGS)
 	platform_require_argument(fcinfo, 0, "organization_id");
 	platform_require_argument(fcinfo, 1, "chatbot_id");
 	platform_require_argument(fcinfo, 2, "settings");
-	platform_require_organization(PG_GETARG_UUID_P(0));
-	if (!platform_is_organization_admin())
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied to change call settings")));
+	platform_require_administrator(PG_GETARG_UUID_P(0), "change call settings");
 	patch = PG_GETARG_JSONB_P(2);
 	if (!JB_ROOT_IS_OBJECT(patch))
 	{

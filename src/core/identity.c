@@ -392,3 +392,14 @@ platform_require_organization(const pg_uuid_t *organization)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for this organization")));
 }
+
+void
+platform_require_administrator(const pg_uuid_t *organization, const char *action)
+{
+	platform_require_organization(organization);
+	if (!platform_is_organization_admin())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to %s", action),
+				 errdetail("Only owners and admins of the organization may.")));
+}

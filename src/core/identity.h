@@ -89,6 +89,9 @@ extern bool platform_may_act_for(const pg_uuid_t *organization);
 /* Raises 42501 unless it may. */
 extern void platform_require_organization(const pg_uuid_t *organization);
 
+/* The same, and unless it administers it; action completes "permission denied to ...". */
+extern void platform_require_administrator(const pg_uuid_t *organization, const char *action);
+
 /*
  * Makes an identity in one chunk from the given allocator; organization,
  * subject and role may be NULL (role: member).

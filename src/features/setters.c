@@ -192,12 +192,7 @@ writes_platform_row(const pg_uuid_t *organization)
 {
 	if (platform_is_platform_staff())
 		return true;
-	platform_require_organization(organization);
-	if (!platform_is_organization_admin())
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied to set feature flags"),
-				 errdetail("Only administrators of an organization set its flags.")));
+	platform_require_administrator(organization, "set feature flags");
 	return false;
 }
 

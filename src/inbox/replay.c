@@ -44,17 +44,6 @@ replayer(void)
 	return CStringGetTextDatum(subject == NULL ? "replay" : psprintf("replay:%.200s", subject));
 }
 
-static void
-require_administrator(const pg_uuid_t *organization)
-{
-	platform_require_organization(organization);
-	if (!platform_is_organization_admin())
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied to replay webhooks"),
-				 errhint("Only administrators of the organization may do that.")));
-}
-
 /*
  * platform.replay_inbound(organization_id uuid, webhook_id uuid) RETURNS integer
  *
@@ -84,7 +73,7 @@ platform_replay_inbound(PG_FUNCTION_ARGS)
 	platform_require_module(&platform_inbox_module);
 	platform_require_argument(fcinfo, 0, "organization_id");
 	platform_require_argument(fcinfo, 1, "webhook_id");
-	require_administrator(PG_GETARG_UUID_P(0));
+	platform_require_administrator(PG_GETARG_UUID_P(0), "replay webhooks");
 	values[0] = replayer();
 	values[1] = PG_GETARG_DATUM(1);
 	values[2] = PG_GETARG_DATUM(0);
@@ -161,7 +150,7 @@ platform_replay_inbound_range(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		platform_require_operator("replay webhooks of all organizations");
 	else
-		require_administrator(PG_GETARG_UUID_P(0));
+		platform_require_administrator(PG_GETARG_UUID_P(0), "replay webhooks");
 	platform_require_argument(fcinfo, 1, "from_time");
 	platform_require_argument(fcinfo, 2, "to_time");
 	platform_require_argument(fcinfo, 3, "statuses");
@@ -259,7 +248,7 @@ platform_resolve_unknown_phone(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		platform_require_operator("resolve numbers of all organizations");
 	else
-		require_administrator(PG_GETARG_UUID_P(0));
+		platform_require_administrator(PG_GETARG_UUID_P(0), "replay webhooks");
 	platform_require_argument(fcinfo, 1, "phone_number");
 	platform_require_argument(fcinfo, 2, "resolution");
 	resolution = platform_inbox_result(PG_GETARG_TEXT_PP(2), "resolution");

@@ -232,10 +232,7 @@ platform_set_sms_template(PG_FUNCTION_ARGS)
 	Datum		values[4];
 	char	   *effective;
 
-	if (!platform_is_organization_admin())
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied to change texts of the organization")));
+	platform_require_administrator(organization, "change texts of the organization");
 	if (body != NULL)
 	{
 		check_template(text_to_cstring(body));

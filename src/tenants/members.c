@@ -218,18 +218,6 @@ platform_keep_owner(PG_FUNCTION_ARGS)
 	return PointerGetDatum(NULL);
 }
 
-/* 42501 unless the caller administers that organization. */
-static void
-require_administrator(const pg_uuid_t *organization, const char *action)
-{
-	platform_require_organization(organization);
-	if (!platform_is_organization_admin())
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied to %s", action),
-				 errdetail("Only owners and admins of the organization may.")));
-}
-
 PG_FUNCTION_INFO_V1(platform_add_member);
 
 /*
@@ -253,7 +241,7 @@ platform_add_member(PG_FUNCTION_ARGS)
 	platform_require_argument(fcinfo, 2, "role");
 	organization = PG_GETARG_UUID_P(0);
 	user = PG_GETARG_UUID_P(1);
-	require_administrator(organization, "add a member");
+	platform_require_administrator(organization, "add a member");
 
 	platform_query_begin();
 	if (!organization_exists(organization))
@@ -294,7 +282,7 @@ platform_set_member_role(PG_FUNCTION_ARGS)
 	platform_require_argument(fcinfo, 2, "role");
 	for (int i = 0; i < 3; i++)
 		values[i] = PG_GETARG_DATUM(i);
-	require_administrator(DatumGetUUIDP(values[0]), "change a member");
+	platform_require_administrator(DatumGetUUIDP(values[0]), "change a member");
 
 	platform_query_begin();
 	changed = platform_query_run(&update, values, NULL) > 0;
@@ -338,7 +326,7 @@ platform_remove_member(PG_FUNCTION_ARGS)
 	platform_require_organization(DatumGetUUIDP(values[0]));
 	self = platform_current_user();
 	if (self == NULL || !platform_uuid_equal(self, DatumGetUUIDP(values[1])))
-		require_administrator(DatumGetUUIDP(values[0]), "remove a member");
+		platform_require_administrator(DatumGetUUIDP(values[0]), "remove a member");
 
 	platform_query_begin();
 	removed = platform_query_run(&delete, values, NULL) > 0;

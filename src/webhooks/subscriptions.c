@@ -77,17 +77,6 @@ static PlatformQuery resume_subscription =
 				   " WHERE id OPERATOR(pg_catalog.=) $1 AND NOT active",
 				   UUIDOID);
 
-static void
-require_administrator(const pg_uuid_t *organization)
-{
-	platform_require_organization(organization);
-	if (!platform_is_organization_admin())
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied to manage webhooks"),
-				 errdetail("Administrators of the organization may.")));
-}
-
 pg_uuid_t
 platform_require_webhook_subscription(const pg_uuid_t *id)
 {
@@ -99,7 +88,7 @@ platform_require_webhook_subscription(const pg_uuid_t *id)
 		organization = platform_row_uuid(0, 1);
 		if (platform_may_act_for(&organization))
 		{
-			require_administrator(&organization);
+			platform_require_administrator(&organization, "manage webhooks");
 			return organization;
 		}
 	}
@@ -142,7 +131,7 @@ platform_create_webhook_subscription(PG_FUNCTION_ARGS)
 			platform_require_argument(fcinfo, i, names[i]);
 	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	require_administrator(PG_GETARG_UUID_P(0));
+	platform_require_administrator(PG_GETARG_UUID_P(0), "manage webhooks");
 
 	platform_make_uuid7(&id);
 	values[0] = UUIDPGetDatum(&id);
