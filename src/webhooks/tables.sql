@@ -232,7 +232,7 @@ COMMENT ON COLUMN platform.webhook_deliveries.attempts IS
 COMMENT ON COLUMN platform.webhook_deliveries.status IS
 	'pending with attempts: a retry. pending or delivering of a subscription that is not active counts as held.';
 COMMENT ON COLUMN platform.webhook_deliveries.next_retry_at IS
-	'Not to be attempted before. Of a finished one it says nothing any more.';
+	'Not to be attempted before. Of a finished one it says nothing any more. Who writes it by hand sets due_at and scan_from of the endpoint, too.';
 COMMENT ON COLUMN platform.webhook_deliveries.lease_id IS
 	'Of the claim that has it; only who shows it may complete the delivery.';
 COMMENT ON COLUMN platform.webhook_deliveries.lease_until IS
@@ -356,5 +356,12 @@ DELETE FROM platform.table_kinds WHERE table_name IN (
 -- check: what is finished says so, and only that
 SELECT id, organization_id FROM platform.webhook_deliveries
 WHERE (finished_at IS NULL) <> (status IN ('pending', 'delivering'));
+-- check: claims look at all that is not finished
+SELECT d.id, d.organization_id, d.next_retry_at FROM platform.webhook_deliveries d
+JOIN platform.webhook_subscriptions s ON s.id = d.subscription_id AND s.organization_id = d.organization_id
+JOIN platform.webhook_endpoints e ON e.subscription_id = d.subscription_id AND e.organization_id = d.organization_id
+WHERE d.finished_at IS NULL
+	AND (d.next_retry_at < e.scan_from OR (d.next_retry_at > e.gap_from AND d.next_retry_at < e.gap_to)
+		OR (s.active AND e.due_at IS NULL));
 -- check: there is one state of the outbox
 SELECT 'webhook_fanout' AS missing WHERE NOT EXISTS (SELECT 1 FROM platform.webhook_fanout);
