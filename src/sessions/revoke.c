@@ -9,7 +9,6 @@
 #include "core/platform.h"
 
 #include "catalog/pg_type.h"
-#include "funcapi.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
@@ -218,10 +217,8 @@ platform_list_sessions(PG_FUNCTION_ARGS)
 					   " AND ($3 OR (revoked_at IS NULL AND expires_at OPERATOR(pg_catalog.>) $4))"
 					   " ORDER BY created_at DESC, id DESC",
 					   UUIDOID, UUIDOID, BOOLOID, TIMESTAMPTZOID);
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	Datum		values[4];
 	bool		nulls[4] = {false, PG_ARGISNULL(1), false, false};
-	uint64		count;
 
 	platform_require_module(&platform_sessions_module);
 	platform_require_argument(fcinfo, 0, "organization_id");
@@ -235,13 +232,7 @@ platform_list_sessions(PG_FUNCTION_ARGS)
 	else
 		require_user(DatumGetUUIDP(values[0]), DatumGetUUIDP(values[1]));
 
-	InitMaterializedSRF(fcinfo, 0);
-	platform_query_begin();
-	count = platform_query_run(&list, values, nulls);
-	for (uint64 i = 0; i < count; i++)
-		tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);
-	platform_query_end();
-	return (Datum) 0;
+	return platform_query_return_rows(fcinfo, &list, values, nulls);
 }
 
 PG_FUNCTION_INFO_V1(platform_purge_sessions);

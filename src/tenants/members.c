@@ -334,16 +334,6 @@ platform_remove_member(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(removed);
 }
 
-/* Puts the rows of the last query into the result. */
-static void
-put_rows(FunctionCallInfo fcinfo, uint64 count)
-{
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-
-	for (uint64 i = 0; i < count; i++)
-		tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);
-}
-
 PG_FUNCTION_INFO_V1(platform_list_members);
 
 /*
@@ -372,11 +362,7 @@ platform_list_members(PG_FUNCTION_ARGS)
 	platform_require_argument(fcinfo, 0, "organization_id");
 	values[0] = PG_GETARG_DATUM(0);
 	platform_require_organization(DatumGetUUIDP(values[0]));
-	InitMaterializedSRF(fcinfo, 0);
-	platform_query_begin();
-	put_rows(fcinfo, platform_query_run(&list, values, NULL));
-	platform_query_end();
-	return (Datum) 0;
+	return platform_query_return_rows(fcinfo, &list, values, NULL);
 }
 
 PG_FUNCTION_INFO_V1(platform_user_organizations);
@@ -412,16 +398,15 @@ platform_user_organizations(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for this user")));
-	InitMaterializedSRF(fcinfo, 0);
 	if (PG_ARGISNULL(0) && self == NULL)
+	{
+		InitMaterializedSRF(fcinfo, 0);
 		return (Datum) 0;
+	}
 
 	user = PG_ARGISNULL(0) ? *self : *PG_GETARG_UUID_P(0);
 	values[0] = UUIDPGetDatum(&user);
-	platform_query_begin();
-	put_rows(fcinfo, platform_query_run(&list, values, NULL));
-	platform_query_end();
-	return (Datum) 0;
+	return platform_query_return_rows(fcinfo, &list, values, NULL);
 }
 
 PG_FUNCTION_INFO_V1(platform_switch_organization);
