@@ -107,6 +107,40 @@ AS 'MODULE_PATHNAME', 'platform_next_webhook_wakeup';
 COMMENT ON FUNCTION platform.next_webhook_wakeup() IS
 	'When there is something to claim: now, a moment to come, or NULL when nothing waits. New events make it earlier: LISTEN platform_webhooks, or ask again. For workers: EXECUTE is the grant.';
 
+-- A request is not answered in the transaction that makes it: what came of those before
+-- is said first. pg_net takes the body as jsonb, whose text is the very bytes signed.
+CREATE OR REPLACE FUNCTION platform.dispatch_with_pg_net("limit" integer DEFAULT 100, lease interval DEFAULT '5 minutes') RETURNS bigint
+LANGUAGE sql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS $$
+DELETE FROM platform.webhook_pg_net_requests r WHERE r.created_at < now() - interval '1 day';
+WITH answered AS (
+	DELETE FROM platform.webhook_pg_net_requests r
+	USING (SELECT o.organization_id, o.delivery_id, p.status_code, p.timed_out, p.error_msg, p.headers
+		FROM platform.webhook_pg_net_requests o
+		JOIN net._http_response p ON p.id = o.request_id AND p.created >= o.created_at LIMIT 1000) AS p
+	WHERE r.organization_id = p.organization_id AND r.delivery_id = p.delivery_id
+	RETURNING r.delivery_id, r.lease_id,
+		CASE WHEN p.status_code BETWEEN 100 AND 599 THEN p.status_code END AS status,
+		CASE WHEN p.timed_out THEN 'timeout' ELSE p.error_msg END AS error,
+		(SELECT h.value FROM jsonb_each_text(p.headers) h WHERE lower(h.key) = 'retry-after' LIMIT 1) AS retry_after)
+SELECT count(c.outcome) FROM (
+	SELECT array_agg(a.delivery_id) AS deliveries, array_agg(a.lease_id) AS leases, array_agg(a.status) AS statuses,
+		array_agg(a.error) AS errors, array_agg(a.retry_after) AS retry_afters
+	FROM answered a HAVING count(*) > 0) AS a,
+	LATERAL platform.complete_webhook_deliveries(a.deliveries, a.leases, a.statuses, NULL, a.errors, a.retry_afters) AS c;
+WITH sent AS (
+	INSERT INTO platform.webhook_pg_net_requests (organization_id, delivery_id, lease_id, request_id)
+	SELECT d.organization_id, d.delivery_id, d.lease_id,
+		net.http_post(url => d.url, body => convert_from(d.body, 'UTF8')::jsonb, params => '{}'::jsonb, headers => d.headers, timeout_milliseconds => d.timeout_ms)
+	FROM platform.claim_webhook_deliveries(dispatch_with_pg_net."limit", dispatch_with_pg_net.lease) AS d
+	ON CONFLICT (organization_id, delivery_id) DO UPDATE
+		SET lease_id = excluded.lease_id, request_id = excluded.request_id, created_at = excluded.created_at
+	RETURNING 1)
+SELECT count(*) FROM sent
+$$;
+COMMENT ON FUNCTION platform.dispatch_with_pg_net(integer, interval) IS
+	'Hands up to limit (1 to 1000) deliveries that are due to the extension pg_net, after saying what came of those before; returns how many. Call it every few seconds. What pg_net loses is sent again when its lease ends: lease must be longer than the longest timeout and the time between two calls. For the owner of the tables. Errors: 42P01 without pg_net, and those of claim_webhook_deliveries().';
+
 -- webhooks: deliveries
 
 CREATE OR REPLACE FUNCTION platform.webhooks_enabled(organization_id uuid) RETURNS boolean

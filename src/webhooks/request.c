@@ -2,9 +2,10 @@
  * request.c
  *	  A delivery as a signed HTTP request.
  *
- * The body is {"type", "timestamp", "data"}, as Standard Webhooks recommends,
- * and the same bytes in each attempt. It is signed when it is claimed, with all
- * secrets that are valid then; nobody else sees a secret.
+ * The body is an object of data, type and timestamp, as Standard Webhooks recommends,
+ * and the same bytes in each attempt: those of the server's jsonb, so that a sender
+ * which takes a body as jsonb sends what was signed. It is signed when it is claimed,
+ * with all secrets that are valid then; nobody else sees a secret.
  */
 #include "core/platform.h"
 
@@ -61,13 +62,14 @@ platform_webhook_body(const WebhookMessage *message, size_t *length)
 	char	   *body;
 
 	initStringInfo(&text);
-	appendStringInfoString(&text, "{\"type\": ");
+	/* jsonb has short names first */
+	appendStringInfoString(&text, "{\"data\": ");
+	(void) JsonbToCString(&text, &message->payload->root, VARSIZE(message->payload));
+	appendStringInfoString(&text, ", \"type\": ");
 	escape_json(&text, message->type);
 	appendStringInfoString(&text, ", \"timestamp\": \"");
 	append_moment(&text, message->occurred_at);
-	appendStringInfoString(&text, "\", \"data\": ");
-	(void) JsonbToCString(&text, &message->payload->root, VARSIZE(message->payload));
-	appendStringInfoChar(&text, '}');
+	appendStringInfoString(&text, "\"}");
 	body = pg_server_to_any(text.data, text.len, PG_UTF8);
 	*length = body == text.data ? text.len : strlen(body);
 	return body;

@@ -285,6 +285,22 @@ COMMENT ON COLUMN platform.webhook_fanout.until IS
 COMMENT ON COLUMN platform.webhook_fanout.position_transaction IS
 	'With position_id: the last event done on that way.';
 
+-- Requests that pg_net has and has not answered; one a delivery, under its newest lease.
+CREATE TABLE IF NOT EXISTS platform.webhook_pg_net_requests (
+	organization_id uuid NOT NULL,
+	delivery_id uuid NOT NULL,
+	lease_id uuid NOT NULL,
+	request_id bigint NOT NULL,
+	created_at timestamptz NOT NULL DEFAULT now(),
+	CONSTRAINT webhook_pg_net_requests_pkey PRIMARY KEY (organization_id, delivery_id)
+);
+CREATE INDEX IF NOT EXISTS webhook_pg_net_requests_request_id_idx
+	ON platform.webhook_pg_net_requests (request_id);
+COMMENT ON TABLE platform.webhook_pg_net_requests IS
+	'What dispatch_with_pg_net() handed over and has no answer to yet.';
+COMMENT ON COLUMN platform.webhook_pg_net_requests.request_id IS
+	'As net.http_post() returned it.';
+
 INSERT INTO platform.webhook_fanout DEFAULT VALUES ON CONFLICT (id) DO NOTHING;
 
 INSERT INTO platform.webhook_event_types (event_type, description) VALUES
@@ -333,12 +349,14 @@ INSERT INTO platform.table_kinds (table_name, kind, business_keys, reason) VALUE
 	('webhook_endpoints', 'tenant', '{}', NULL),
 	('webhook_deliveries', 'tenant', '{}', NULL),
 	('webhook_attempts', 'tenant', '{}', NULL),
+	('webhook_pg_net_requests', 'tenant', '{}', NULL),
 	('webhook_fanout', 'local', '{}', 'the state of one database''s outbox')
 ON CONFLICT (table_name) DO NOTHING;
 
 -- down
 
 DROP TABLE IF EXISTS
+	platform.webhook_pg_net_requests,
 	platform.webhook_fanout,
 	platform.webhook_attempts,
 	platform.webhook_deliveries,
@@ -349,7 +367,7 @@ DROP TABLE IF EXISTS
 	platform.webhook_events;
 DELETE FROM platform.table_kinds WHERE table_name IN (
 	'webhook_events', 'webhook_event_keys', 'webhook_event_types', 'webhook_subscriptions',
-	'webhook_endpoints', 'webhook_deliveries', 'webhook_attempts', 'webhook_fanout');
+	'webhook_endpoints', 'webhook_deliveries', 'webhook_attempts', 'webhook_pg_net_requests', 'webhook_fanout');
 
 -- checks
 

@@ -7,6 +7,10 @@ ALTER TABLE platform.webhook_event_keys
 	DROP CONSTRAINT IF EXISTS webhook_event_keys_organization_id_fkey,
 	ADD CONSTRAINT webhook_event_keys_organization_id_fkey
 		FOREIGN KEY (organization_id) REFERENCES platform.organizations (id) ON DELETE CASCADE;
+ALTER TABLE platform.webhook_pg_net_requests
+	DROP CONSTRAINT IF EXISTS webhook_pg_net_requests_organization_id_fkey,
+	ADD CONSTRAINT webhook_pg_net_requests_organization_id_fkey
+		FOREIGN KEY (organization_id) REFERENCES platform.organizations (id) ON DELETE CASCADE;
 ALTER TABLE platform.webhook_subscriptions
 	DROP CONSTRAINT IF EXISTS webhook_subscriptions_organization_id_fkey,
 	DROP CONSTRAINT IF EXISTS webhook_subscriptions_created_by_fkey,
@@ -32,6 +36,7 @@ ALTER TABLE platform.webhook_endpoints ENABLE ROW LEVEL SECURITY;
 ALTER TABLE platform.webhook_deliveries ENABLE ROW LEVEL SECURITY;
 ALTER TABLE platform.webhook_attempts ENABLE ROW LEVEL SECURITY;
 ALTER TABLE platform.webhook_attempts_default_daily ENABLE ROW LEVEL SECURITY;
+ALTER TABLE platform.webhook_pg_net_requests ENABLE ROW LEVEL SECURITY;
 ALTER TABLE platform.webhook_fanout ENABLE ROW LEVEL SECURITY;
 
 -- Payloads and receivers' answers are for administrators; secrets for nobody.
@@ -164,6 +169,8 @@ ALTER TABLE platform.webhook_endpoints
 ALTER TABLE platform.webhook_subscriptions
 	DROP CONSTRAINT IF EXISTS webhook_subscriptions_organization_id_fkey,
 	DROP CONSTRAINT IF EXISTS webhook_subscriptions_created_by_fkey;
+ALTER TABLE platform.webhook_pg_net_requests
+	DROP CONSTRAINT IF EXISTS webhook_pg_net_requests_organization_id_fkey;
 ALTER TABLE platform.webhook_event_keys
 	DROP CONSTRAINT IF EXISTS webhook_event_keys_organization_id_fkey;
 

@@ -63,7 +63,7 @@ SELECT attempt, url, method, timeout_ms, headers - '{webhook-id,webhook-timestam
 	platform.verify_standard_webhook(headers ->> 'webhook-id', headers ->> 'webhook-timestamp', body, headers ->> 'webhook-signature', ARRAY[s.secret]) AS valid,
 	platform.verify_standard_webhook(headers ->> 'webhook-id', headers ->> 'webhook-timestamp', body || ' ', headers ->> 'webhook-signature', ARRAY[s.secret]) AS changed
 FROM claimed c JOIN secrets s ON s.id = c.subscription_id WHERE s.name = 'exact' ORDER BY event_id;
-SELECT (convert_from(body, 'UTF8')::jsonb ->> 'timestamp')::timestamptz = e.occurred_at AS occurred_at, left(convert_from(body, 'UTF8'), 41) AS begins
+SELECT (convert_from(body, 'UTF8')::jsonb ->> 'timestamp')::timestamptz = e.occurred_at AS occurred_at, convert_from(body, 'UTF8') = convert_from(body, 'UTF8')::jsonb::text AS as_jsonb_writes_it
 FROM claimed c JOIN platform.webhook_events e ON e.id = c.event_id WHERE c.subscription_id = pg_temp.sub('exact') ORDER BY c.event_id LIMIT 1;
 -- delivered; what was claimed and not sent is given back, and the attempt does not count
 SELECT * FROM pg_temp.complete('all', 204);
