@@ -170,7 +170,7 @@ COMMENT ON COLUMN platform.webhook_endpoints.due_at IS
 COMMENT ON COLUMN platform.webhook_endpoints.blocked_until IS
 	'New deliveries do not make it due before.';
 COMMENT ON COLUMN platform.webhook_endpoints.scan_from IS
-	'No unfinished delivery is due earlier: a claim looks from here on, past what is finished and cannot be removed yet.';
+	'No unfinished delivery is due earlier: a claim looks from here on, past what is finished.';
 COMMENT ON COLUMN platform.webhook_endpoints.gap_from IS
 	'Between this and gap_to there is none either: what is behind a request that takes long and was delivered since.';
 COMMENT ON COLUMN platform.webhook_endpoints.breaker IS
