@@ -203,7 +203,7 @@ row_try_open(PlatformRow *row, PlatformRowTable *table, LOCKMODE lockmode,
 }
 
 static void
-row_close(PlatformRow *row, LOCKMODE lockmode)
+row_close_relations(PlatformRow *row, LOCKMODE lockmode)
 {
 	if (row->relation != NULL)
 		relation_close(row->relation, lockmode);
@@ -228,12 +228,12 @@ row_open(PlatformRow *row, PlatformRowTable *table, LOCKMODE lockmode, const Tim
 		}
 		if (row_try_open(row, table, lockmode, moment))
 			break;
-		row_close(row, lockmode);
+		row_close_relations(row, lockmode);
 		platform_cache_discard(&table->cache);
 	}
 	if (row->relation == NULL)
 	{
-		row_close(row, NoLock);
+		row_close_relations(row, NoLock);
 		return false;
 	}
 
@@ -300,7 +300,7 @@ platform_row_close(PlatformRow *row)
 	pfree(row->isnull);
 	if (row->index != NULL)
 		index_close(row->index, NoLock);
-	row_close(row, NoLock);
+	row_close_relations(row, NoLock);
 }
 
 /* Takes over the version in the slot. */

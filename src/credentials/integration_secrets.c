@@ -385,17 +385,15 @@ read_found(const PlatformRow *row, IntegrationAccount *account)
 {
 	bool		isnull;
 	bool		is_active;
-	Datum		until;
 
 	memset(account, 0, sizeof(*account));
-	account->secrets.id = *DatumGetUUIDP(platform_row_get(row, FOUND_ID, &isnull));
-	account->secrets.organization = *DatumGetUUIDP(platform_row_get(row, FOUND_ORGANIZATION, &isnull));
-	account->secrets.account_type = TextDatumGetCString(platform_row_get(row, FOUND_ACCOUNT_TYPE, &isnull));
-	is_active = DatumGetBool(platform_row_get(row, FOUND_IS_ACTIVE, &isnull)) && !isnull;
+	account->secrets.id = platform_row_get_uuid(row, FOUND_ID);
+	account->secrets.organization = platform_row_get_uuid(row, FOUND_ORGANIZATION);
+	account->secrets.account_type = platform_row_get_cstring(row, FOUND_ACCOUNT_TYPE);
+	is_active = platform_row_get_bool(row, FOUND_IS_ACTIVE, false);
 	(void) platform_row_get(row, FOUND_DELETED_AT, &isnull);
 	account->usable = is_active && isnull;
-	until = platform_row_get(row, FOUND_PREVIOUS_UNTIL, &isnull);
-	account->previous_until = isnull ? DT_NOBEGIN : DatumGetTimestampTz(until);
+	account->previous_until = platform_row_get_timestamptz(row, FOUND_PREVIOUS_UNTIL, DT_NOBEGIN);
 	for (int i = 0; i < INTEGRATION_SECRETS; i++)
 	{
 		Datum		value = platform_row_get(row, FOUND_SECRETS + i, &account->secrets.nulls[i]);

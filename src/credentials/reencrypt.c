@@ -71,12 +71,10 @@ platform_reencrypt_init(void)
 static void
 read_row(const PlatformRow *row, IntegrationSecrets *secrets)
 {
-	bool		isnull;
-
 	memset(secrets, 0, sizeof(*secrets));
-	secrets->id = *DatumGetUUIDP(platform_row_get(row, ROW_ID, &isnull));
-	secrets->organization = *DatumGetUUIDP(platform_row_get(row, ROW_ORGANIZATION, &isnull));
-	secrets->account_type = TextDatumGetCString(platform_row_get(row, ROW_ACCOUNT_TYPE, &isnull));
+	secrets->id = platform_row_get_uuid(row, ROW_ID);
+	secrets->organization = platform_row_get_uuid(row, ROW_ORGANIZATION);
+	secrets->account_type = platform_row_get_cstring(row, ROW_ACCOUNT_TYPE);
 	for (int i = 0; i < INTEGRATION_SECRETS; i++)
 		secrets->values[i] = platform_row_get(row, ROW_SECRETS + i, &secrets->nulls[i]);
 }

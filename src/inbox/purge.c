@@ -168,7 +168,7 @@ delete_numbers(FunctionCallInfo fcinfo, const Datum *values, const bool *nulls)
 					   TIMESTAMPTZOID, INTERVALOID, INT8OID, TIMESTAMPTZOID);
 
 	platform_purge_deleted(fcinfo, "unknown_phone", (int64) platform_query_run(&numbers, values, nulls),
-				DatumGetInt64(values[P_BATCH]));
+						   DatumGetInt64(values[P_BATCH]));
 }
 
 /* Those of content, whose window is over, are of no more use. */

@@ -168,18 +168,13 @@ find_key(const Datum *keys, const InboxEvent *event, TimestampTz now, pg_uuid_t 
 	bool		isnull;
 
 	platform_row_open_read(&row, &key_table);
-	found = platform_row_find(&row, keys);
-	if (found)
-	{
-		TimestampTz until = DatumGetTimestampTz(platform_row_get(&row, K_EXPIRES_AT, &isnull));
-
-		found = isnull || until > now;
-	}
+	found = platform_row_find(&row, keys) &&
+		platform_row_get_timestamptz(&row, K_EXPIRES_AT, DT_NOEND) > now;
 	if (found)
 	{
 		bytea	   *fingerprint = DatumGetByteaPP(platform_row_get(&row, K_FINGERPRINT, &isnull));
 
-		*id = *DatumGetUUIDP(platform_row_get(&row, K_WEBHOOK, &isnull));
+		*id = platform_row_get_uuid(&row, K_WEBHOOK);
 		*same = VARSIZE_ANY_EXHDR(fingerprint) == INBOX_HASH_SIZE &&
 			memcmp(VARDATA_ANY(fingerprint), event->fingerprint, INBOX_HASH_SIZE) == 0;
 	}

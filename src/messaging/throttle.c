@@ -72,13 +72,12 @@ take_in_row(PlatformRow *row, const Datum *keys, int most)
 {
 	for (;;)
 	{
-		bool		isnull;
 		int			count;
 
 		CHECK_FOR_INTERRUPTS();
 		if (!platform_row_find(row, keys))
 			return PLACE_NO_ROW;
-		count = DatumGetInt32(platform_row_get(row, T_COUNT, &isnull));
+		count = platform_row_get_int32(row, T_COUNT, 0);
 		if (count >= most)
 			return PLACE_NONE;
 		platform_row_set(row, T_COUNT, Int32GetDatum(count + 1));

@@ -185,7 +185,7 @@ platform_call_load(const PlatformRow *row, CallSession *call)
 	call->user_id = isnull ? NULL : DatumGetTextPCopy(user_id);
 	if (!platform_call_has_payer(call->user_id))
 		call->user_id = NULL;
-	call->id = *DatumGetUUIDP(platform_row_get(row, S_ID, &isnull));
+	call->id = platform_row_get_uuid(row, S_ID);
 	call->organization = *platform_call_organization(row);
 	call->video = get_initial(row, S_MODE, 1) == 'i';
 	call->start_time = platform_row_get_timestamptz(row, S_START_TIME, 0);

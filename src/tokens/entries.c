@@ -200,7 +200,6 @@ platform_ledger_find_entry(Ledger *ledger, const pg_uuid_t *organization, const 
 	PlatformRow *row = &ledger->keys;
 	Datum		keys[2] = {UUIDPGetDatum(id), UUIDPGetDatum(organization)};
 	pg_uuid_t  *reverses;
-	bool		isnull;
 
 	if (!ledger->keys_open)
 	{
@@ -230,7 +229,7 @@ platform_ledger_find_entry(Ledger *ledger, const pg_uuid_t *organization, const 
 	found->paid_by = entry_pointer(row, E_PAID_BY);
 	if (found->paid_by != NULL)
 		found->paid_by = DatumGetArrayTypePCopy(PointerGetDatum(found->paid_by));
-	found->timestamp = DatumGetTimestampTz(platform_row_get(row, E_TIMESTAMP, &isnull));
+	found->timestamp = platform_row_get_timestamptz(row, E_TIMESTAMP, 0);
 
 	/* Who made it may not have been answered yet; this answer must not be the first to be lost. */
 	platform_commit_require_durable(platform_row_xmin(row));

@@ -143,15 +143,15 @@ see_event(const PlatformRow *row, const UsageReport *report, UsageSeen *seen)
 
 	if (seen->count++ == 0)
 	{
-		seen->user = *DatumGetUUIDP(platform_row_get(row, E_USER, &isnull));
-		seen->period = *DatumGetUUIDP(platform_row_get(row, E_PERIOD_ID, &isnull));
+		seen->user = platform_row_get_uuid(row, E_USER);
+		seen->period = platform_row_get_uuid(row, E_PERIOD_ID);
 		value = platform_row_get(row, E_SNAPSHOT, &isnull);
 		seen->has_snapshot = !isnull;
 		if (!isnull)
 			seen->snapshot = *DatumGetUUIDP(value);
 		seen->at = platform_row_get_int64(row, E_OCCURRED_AT, 0);
 	}
-	seen->id = *DatumGetUUIDP(platform_row_get(row, E_ID, &isnull));
+	seen->id = platform_row_get_uuid(row, E_ID);
 	seen->xmin = platform_row_xmin(row);
 	seen->total = platform_row_get_int64(row, E_TOTAL, 0);
 	seen->cost += platform_row_get_int64(row, E_COST, 0);

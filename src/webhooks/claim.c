@@ -43,7 +43,7 @@ PG_FUNCTION_INFO_V1(platform_webhooks_enabled);
 #define FANOUT_ROUNDS	100		/* of events that nobody asked for */
 #define FANOUT_EVERY	(USECS_PER_SEC / 100)
 #define FANOUT_BUSY		(USECS_PER_SEC / 10)	/* while claims get all they want */
-#define ENDPOINT_SHARE	50
+#define ENDPOINT_SHARE	50		/* deliveries of one endpoint, so that others find endpoints too */
 #define LOOK_BACK		(2 * USECS_PER_SEC)
 #define LOOK_BACK_EVERY	USECS_PER_SEC
 

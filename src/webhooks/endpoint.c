@@ -324,7 +324,7 @@ fill_claim(WebhookClaim *claim, WebhookEndpoint *endpoint, const PlatformRow *ro
 
 	claim->id = platform_row_get_uuid(row, D_ID);
 	claim->event_id = platform_row_get_uuid(row, D_EVENT);
-	claim->type = TextDatumGetCString(platform_row_get(row, D_TYPE, &isnull));
+	claim->type = platform_row_get_cstring(row, D_TYPE);
 	claim->attempt = platform_row_get_int32(row, D_ATTEMPTS, 0) + 1;
 	payload = platform_row_get(row, D_PAYLOAD, &isnull);
 	claim->payload = isnull ? NULL : DatumGetJsonbPCopy(payload);
